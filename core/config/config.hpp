@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/clock.hpp"
+#include "core/base/error.hpp"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// The configuration as plain values.  A default stands here and nowhere else;
+// etc/cofounderd.toml repeats each in a comment, and a test holds the two together.
+namespace cofounder {
+
+// Where a secret comes from.  Its value is read when it is needed and never kept in a Config.
+struct SecretSource {
+  enum class Kind { credential, environment, file, plain } kind = Kind::credential;
+  std::string name;  // credential or variable name, path, or (plain) the value itself
+};
+
+enum class Access { none, read, submit, operate, admin };
+
+struct PluginConfig {
+  bool enabled = true;
+  std::string isolation;                   // "in-process", "process" or empty: the default
+  std::string on_start_error = "fail";     // "fail", "retry", "ignore"
+  std::string settings = "{}";             // every other key, as JSON; secrets are {"secret": PATH}
+  std::map<std::string, SecretSource> secrets;  // by dotted path: "api_key", "github.client_secret"
+  std::string where;                       // "FILE:LINE" of its table, for errors
+  struct Limits {                          // [plugin.ID.limits]
+    int calls_max = 64;                    // in flight
+    int calls_queued_max = 1024;
+    int threads = 4;                       // of a parallel plugin
+    int http_transfers_max = 10'000;
+    int http_connections_per_host_max = 64;
+    std::uint64_t response_bytes_max = 64u << 20;
+    std::uint64_t result_bytes_max = 4u << 20;
+    std::uint64_t scratch_bytes_max = 4ull << 30;
+    std::uint64_t kv_bytes_max = 64u << 20;
+    int log_lines_per_second_max = 200;
+    int tasks_per_second_max = 1000;
+  } limits;
+  struct Deadlines {                       // [plugin.ID.deadlines]
+    Milliseconds create{100};
+    Milliseconds configure{5'000};
+    Milliseconds start{30'000};
+    Milliseconds drain{20'000};
+    Milliseconds stop{5'000};
+    Milliseconds probe{10'000};
+    Milliseconds route{30'000};
+    Milliseconds grace{2'000};             // between cancel and kill or quarantine
+  } deadlines;
+};
+
+struct Config {
+  bool allow_plain_secrets = false;
+  struct {
+    std::filesystem::path state = "/var/lib/cofounderd";
+    std::filesystem::path scratch = "/var/cache/cofounderd/scratch";
+  } paths;
+  struct {
+    std::vector<std::filesystem::path> read;
+    std::vector<std::filesystem::path> write;
+    std::uint64_t file_bytes_max = 8ull << 30;    // a larger one is refused
+    std::uint64_t upload_bytes_max = 1ull << 30;  // POST /v1/files
+    Milliseconds upload_kept{3'600'000};          // an upload that no task uses
+  } files;
+  struct {
+    std::string kind = "sqlite";
+    std::filesystem::path path;  // empty: cofounderd.db below paths.state
+    std::string dsn;
+  } store;
+  struct {
+    int running_max = 256;
+    Milliseconds task_timeout{15 * 60'000};
+    int attempts_max = 5;
+    Milliseconds retention{7 * 24 * 3'600'000LL};
+    Milliseconds retry_first{1'000};
+    Milliseconds retry_most{600'000};
+    std::map<std::string, int> queues;  // [scheduler.queues] name = tasks running at once
+  } scheduler;
+  struct {
+    std::filesystem::path socket = "/run/cofounderd/control.sock";
+    std::string mode = "0660";
+    std::string group = "cofounderd";
+    // class -> user names and "@group" names
+    std::map<Access, std::vector<std::string>> access = {{Access::admin, {"root"}},
+                                                         {Access::operate, {"@cofounderd"}}};
+    std::uint64_t body_bytes_max = 8u << 20;
+    int connections_max = 1024;
+    int tasks_per_request_max = 1000;
+  } control;
+  struct {
+    std::vector<std::string> listen;
+    std::string public_url;
+    std::string ca_file;  // empty: the system's
+  } http;
+  struct {
+    std::vector<std::filesystem::path> directories = {"/usr/lib/cofounderd/plugins",
+                                                      "/usr/local/lib/cofounderd/plugins"};
+    std::string isolation;  // empty: as interface.md says, until isolation exists in-process
+    // Also load plugins without a table in the configuration (they must be in a directory).
+    bool load_unconfigured = true;
+  } plugins;
+  struct {
+    std::string level = "info";
+    std::string target = "automatic";  // "journal", "stderr"
+  } log;
+  Milliseconds stop_timeout{30'000};
+  std::map<std::string, PluginConfig> plugin;  // by id
+};
+
+// Reads FILE and then each *.toml in conf.d beside it, in name order; later ones override key by
+// key.  Unknown keys, wrong types and bad values are errors that say file and line and what is
+// wanted; all of them are reported, not only the first.
+struct ConfigErrors {
+  std::vector<std::string> lines;  // "/etc/cofounderd/cofounderd.toml:12: ..."
+  std::vector<std::string> warnings;
+};
+std::optional<Config> load_config(const std::filesystem::path& file, ConfigErrors& errors);
+
+// As TOML with every value spelled out, secrets as their source only (plain ones as "***").
+std::string print_config(const Config& config);
+// The same as JSON, for GET /v1/config.
+std::string config_json(const Config& config);
+
+// The value behind a source.  Codes "secret_missing", "secret_unreadable".  Credentials are looked
+// up in $CREDENTIALS_DIRECTORY; a trailing newline of a file is not part of the secret; a file that
+// others may read is refused.
+Result<std::string> read_secret(const SecretSource& source);
+
+}  // namespace cofounder
