@@ -26,16 +26,16 @@ enum class Access { none, read, submit, operate, admin };
 
 struct PluginConfig {
   bool enabled = true;
-  std::string isolation;                   // "in-process", "process" or empty: the default
-  std::string on_start_error = "fail";     // "fail", "retry", "ignore"
-  std::string settings = "{}";             // every other key, as JSON; secrets are {"secret": PATH}
+  std::string isolation;                // "in-process", "process" or empty: the default
+  std::string on_start_error = "fail";  // "fail", "retry", "ignore"
+  std::string settings = "{}";          // every other key, as JSON; secrets are {"secret": PATH}
   std::map<std::string, SecretSource> secrets;  // by dotted path: "api_key", "github.client_secret"
-  std::string where;                       // "FILE:LINE" of its table, for errors
-  std::map<std::string, std::string> lines;  // the same for each setting, by dotted path
-  struct Limits {                          // [plugin.ID.limits]
-    int calls_max = 64;                    // in flight
+  std::string where;                            // "FILE:LINE" of its table, for errors
+  std::map<std::string, std::string> lines;     // the same for each setting, by dotted path
+  struct Limits {                               // [plugin.ID.limits]
+    int calls_max = 64;                         // in flight
     int calls_queued_max = 1024;
-    int threads = 4;                       // of a parallel plugin
+    int threads = 4;  // of a parallel plugin
     int http_transfers_max = 10'000;
     int http_connections_per_host_max = 64;
     std::uint64_t response_bytes_max = 64u << 20;
@@ -45,7 +45,7 @@ struct PluginConfig {
     int log_lines_per_second_max = 200;
     int tasks_per_second_max = 1000;
   } limits;
-  struct Deadlines {                       // [plugin.ID.deadlines]
+  struct Deadlines {  // [plugin.ID.deadlines]
     Milliseconds create{100};
     Milliseconds configure{5'000};
     Milliseconds start{30'000};
@@ -53,7 +53,7 @@ struct PluginConfig {
     Milliseconds stop{5'000};
     Milliseconds probe{10'000};
     Milliseconds route{30'000};
-    Milliseconds grace{2'000};             // between cancel and kill or quarantine
+    Milliseconds grace{2'000};  // between cancel and kill or quarantine
   } deadlines;
 };
 

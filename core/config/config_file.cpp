@@ -2,7 +2,6 @@
 #include "core/config/regular_file.hpp"
 #include "core/config/tree.hpp"
 
-#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 #include <sstream>
@@ -64,14 +63,14 @@ std::optional<Node> load_toml(const std::filesystem::path& file, std::string& pr
     problem = text.error().message;
     return std::nullopt;
   }
-  const toml::parse_result result = toml::parse(text->text, file.native());
-  if (!result) {
-    const toml::parse_error& error = result.error();
+  try {
+    const toml::table table = toml::parse(text->text, file.native());
+    return node_of(table, std::make_shared<const std::string>(file.native()), 1);
+  } catch (const toml::parse_error& error) {
     problem = file.native() + ":" + std::to_string(error.source().begin.line) + ": " +
               std::string{error.description()};
     return std::nullopt;
   }
-  return node_of(result.table(), std::make_shared<const std::string>(file.native()), 1);
 }
 
 }  // namespace cofounder::config

@@ -40,7 +40,7 @@ bool is_listen_address(std::string_view text) {
   if (colon == std::string_view::npos || colon == 0) return false;
   const std::string_view host = text.substr(0, colon);
   const bool bracketed = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
-  if (!bracketed && host.find(':') != std::string_view::npos) return false;
+  if (!bracketed && host.find_first_of(":[]") != std::string_view::npos) return false;
   const std::string_view port = text.substr(colon + 1);
   unsigned number = 0;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
@@ -58,7 +58,8 @@ bool is_dsn(std::string_view text) {
   if (scheme == std::string_view::npos) return true;
   const auto authority = text.substr(scheme + 3, text.find('/', scheme + 3) - (scheme + 3));
   const auto at = authority.rfind('@');
-  return at == std::string_view::npos || authority.substr(0, at).find(':') == std::string_view::npos;
+  return at == std::string_view::npos ||
+         authority.substr(0, at).find(':') == std::string_view::npos;
 }
 
 constexpr std::string_view path_wanted = "an absolute path";
@@ -102,7 +103,8 @@ std::vector<Option> options_of(Config& c) {
       {"plugins.isolation", &c.plugins.isolation, 0, any, is_isolation,
        "\"in-process\" or \"process\""},
       {"plugins.load_unconfigured", &c.plugins.load_unconfigured},
-      {"log.level", &c.log.level, 0, any, is_level, "\"debug\", \"info\", \"warning\" or \"error\""},
+      {"log.level", &c.log.level, 0, any, is_level,
+       "\"debug\", \"info\", \"warning\" or \"error\""},
       {"log.target", &c.log.target, 0, any, is_target, "\"automatic\", \"journal\" or \"stderr\""},
   };
 }
@@ -174,11 +176,16 @@ std::string size_text(std::uint64_t bytes) {
 
 std::string_view to_string(Access access) noexcept {
   switch (access) {
-    case Access::none: return "none";
-    case Access::read: return "read";
-    case Access::submit: return "submit";
-    case Access::operate: return "operate";
-    case Access::admin: return "admin";
+    case Access::none:
+      return "none";
+    case Access::read:
+      return "read";
+    case Access::submit:
+      return "submit";
+    case Access::operate:
+      return "operate";
+    case Access::admin:
+      return "admin";
   }
   return "none";
 }

@@ -48,7 +48,8 @@ void copy(const std::vector<std::string>& secrets, const std::string& path, json
       copy(secrets, inner(std::to_string(i)), value.at(i), out, plain);
     }
     out.end_array();
-  } else if (const auto text = value.as_string(); text && is_named(secrets, path)) {
+  } else if (const auto text = value.as_string();
+             text && !text->empty() && is_named(secrets, path)) {
     plain(path, *text, out);
   } else {
     out.raw(value.text());
@@ -73,9 +74,9 @@ std::optional<std::string> plain_secret_problem(const PluginConfig& plugin,
   const auto settings = json::parse(plugin.settings);
   if (!settings) return settings.error().message;
   std::optional<std::string> problem;
-  const auto plain = [&](const std::string& path, std::string_view text, json::Writer& out) {
+  const auto plain = [&](const std::string& path, std::string_view, json::Writer& out) {
     out.null();
-    if (problem || text.empty()) return;
+    if (problem) return;
     const std::string key = path.substr(path.rfind('.') + 1);
     problem = where_of(plugin, path) + ": " + path +
               " is a secret and must not stand here as it is; write " + key +

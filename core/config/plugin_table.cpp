@@ -33,11 +33,19 @@ class Settings {
       return;
     }
     switch (node.kind) {
-      case Node::Kind::boolean: out_.boolean(node.boolean); return;
-      case Node::Kind::integer: out_.integer(node.integer); return;
-      case Node::Kind::number: out_.number(node.number); return;
+      case Node::Kind::boolean:
+        out_.boolean(node.boolean);
+        return;
+      case Node::Kind::integer:
+        out_.integer(node.integer);
+        return;
+      case Node::Kind::number:
+        out_.number(node.number);
+        return;
       case Node::Kind::time:
-      case Node::Kind::string: out_.string(node.text); return;
+      case Node::Kind::string:
+        out_.string(node.text);
+        return;
       case Node::Kind::array:
         out_.begin_array();
         for (std::size_t i = 0; i < node.elements.size(); ++i) {
@@ -45,7 +53,8 @@ class Settings {
         }
         out_.end_array();
         return;
-      case Node::Kind::table: break;
+      case Node::Kind::table:
+        break;
     }
     if (is_secret_table(node)) return secret(path, node);
     out_.begin_object();

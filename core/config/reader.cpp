@@ -86,8 +86,8 @@ void Reader::read_integer(const Option& option, std::string_view name, const Nod
     target = static_cast<int>(node.integer);
     return;
   }
-  const std::string wanted = "a whole number from " + std::to_string(option.least) + " to " +
-                             std::to_string(option.most);
+  const std::string wanted =
+      "a whole number from " + std::to_string(option.least) + " to " + std::to_string(option.most);
   if (node.kind != Node::Kind::integer) return wrong(node, name, wanted);
   fail(node, std::string{name} + " must be " + wanted + ", not " + std::to_string(node.integer));
 }

@@ -38,7 +38,7 @@ Result<FileText> read_regular_file(const std::filesystem::path& file, std::size_
     }
     return unreadable(file, reason(errno));
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd.number, &status) != 0) return unreadable(file, reason(errno));
   if (!S_ISREG(status.st_mode)) return unreadable(file, "it is not a regular file");
 

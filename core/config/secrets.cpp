@@ -21,7 +21,8 @@ Result<std::string> read_file(const std::filesystem::path& file, const std::stri
                               const std::string& hint) {
   auto content = config::read_regular_file(file, secret_bytes_max);
   if (!content) {
-    if (content.error().code == "missing") return missing(what + ": " + content.error().message, hint);
+    if (content.error().code == "missing")
+      return missing(what + ": " + content.error().message, hint);
     return make_error("secret_unreadable", what + ": " + content.error().message);
   }
   if ((content->mode & (S_IROTH | S_IWOTH)) != 0) {
@@ -34,7 +35,7 @@ Result<std::string> read_file(const std::filesystem::path& file, const std::stri
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
   if (text.empty()) return missing(what + ": " + file.native() + " is empty", hint);
-  return text;
+  return Result<std::string>{boost::system::in_place_value, std::move(text)};
 }
 
 Result<std::string> read_credential(const std::string& name) {
@@ -54,18 +55,20 @@ Result<std::string> read_credential(const std::string& name) {
 
 Result<std::string> read_secret(const SecretSource& source) {
   switch (source.kind) {
-    case SecretSource::Kind::credential: return read_credential(source.name);
+    case SecretSource::Kind::credential:
+      return read_credential(source.name);
     case SecretSource::Kind::environment: {
       const char* value = std::getenv(source.name.c_str());
       if (value == nullptr || *value == '\0') {
         return missing("environment variable \"" + source.name + "\" is not set",
                        "set it for the daemon, for instance with Environment= in a drop-in");
       }
-      return std::string{value};
+      return Result<std::string>{boost::system::in_place_value, value};
     }
     case SecretSource::Kind::file:
       return read_file(source.name, "secret file", "make the file, readable by the daemon only");
-    case SecretSource::Kind::plain: return source.name;
+    case SecretSource::Kind::plain:
+      return Result<std::string>{boost::system::in_place_value, source.name};
   }
   return make_error("secret_unreadable", "a secret of unknown kind");
 }

@@ -19,13 +19,20 @@ std::string Node::where() const {
 
 std::string_view describe(Node::Kind kind) noexcept {
   switch (kind) {
-    case Node::Kind::boolean: return "true or false";
-    case Node::Kind::integer: return "a whole number";
-    case Node::Kind::number: return "a number with a fraction";
-    case Node::Kind::string: return "a string";
-    case Node::Kind::time: return "a date or time";
-    case Node::Kind::array: return "a list";
-    case Node::Kind::table: return "a table";
+    case Node::Kind::boolean:
+      return "true or false";
+    case Node::Kind::integer:
+      return "a whole number";
+    case Node::Kind::number:
+      return "a number with a fraction";
+    case Node::Kind::string:
+      return "a string";
+    case Node::Kind::time:
+      return "a date or time";
+    case Node::Kind::array:
+      return "a list";
+    case Node::Kind::table:
+      return "a table";
   }
   return "something else";
 }
@@ -39,8 +46,8 @@ bool is_secret_table(const Node& node) noexcept {
 
 void merge(Node& base, Node over) {
   // A secret with another source replaces the first one: both together would be none.
-  const bool together = base.is_table() && over.is_table() && !is_secret_table(base) &&
-                        !is_secret_table(over);
+  const bool together =
+      base.is_table() && over.is_table() && !is_secret_table(base) && !is_secret_table(over);
   if (!together) {
     base = std::move(over);
     return;
