@@ -39,6 +39,8 @@ class CoreMetrics {
     void observe(double seconds);
   };
 
+  void write_durations(json::Writer& out) const;
+
   using TypeAndOutcome = std::pair<std::string, std::string>;
   std::map<TypeAndOutcome, std::uint64_t> tasks_;
   std::map<TypeAndOutcome, Histogram> durations_;
