@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/clock.hpp"
 #include "core/base/error.hpp"
 
 #include <cstddef>

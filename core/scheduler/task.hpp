@@ -92,11 +92,13 @@ struct Outcome {
   std::string checkpoint;  // deferred: replaces the task's
 };
 
+std::string_view to_string(Outcome::Kind kind) noexcept;
+
 // What becomes of the task after an attempt.
 struct Verdict {
   AttemptKey key;
   Outcome outcome;
-  TaskState state;             // an end, or scheduled: it is tried again at run_at
+  TaskState state = TaskState::failed;  // an end, or scheduled: it is tried again at run_at
   Time run_at{};               // when it is tried again
   bool counts = true;          // false: the attempt does not count against attempts_max
   Time ended_at{};

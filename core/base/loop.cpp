@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/loop.hpp"
+
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace cofounder {
+namespace asio = boost::asio;
+namespace {
+
+// Real time.  One Asio timer serves all; a timerfd that the kernel cancels when the wall clock is
+// set tells of jumps.
+class RealClock final : public Clock {
+ public:
+  explicit RealClock(asio::io_context& context) : timer_{context}, wall_watch_{context} {}
+
+  Time now() const noexcept override {
+    return std::chrono::floor<Milliseconds>(std::chrono::system_clock::now());
+  }
+  Mono mono() const noexcept override { return std::chrono::steady_clock::now(); }
+
+  TimerId call_at(Mono when, UniqueFunction<void()> action) override {
+    const TimerId id = ++last_;
+    const bool is_first = timers_.empty() || when < timers_.begin()->first.first;
+    timers_.emplace(std::pair{when, id}, std::move(action));
+    when_.emplace(id, when);
+    if (is_first && !running_) arm();
+    return id;
+  }
+
+  void cancel(TimerId timer) noexcept override {
+    const auto it = when_.find(timer);
+    if (it == when_.end()) return;
+    // The Asio timer stays as it is: waking for nothing once is cheaper than setting it again.
+    timers_.erase({it->second, timer});
+    when_.erase(it);
+  }
+
+  void on_wall_jump(UniqueFunction<void()> action) override {
+    jumps_.push_back(std::move(action));
+    if (jumps_.size() == 1) watch_wall();
+  }
+
+ private:
+  void arm() {
+    timer_.expires_at(timers_.begin()->first.first);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error != asio::error::operation_aborted) fire();
+    });
+  }
+
+  void fire() {
+    running_ = true;  // so that actions that set timers do not arm one by one
+    const Mono now = mono();
+    while (!timers_.empty() && timers_.begin()->first.first <= now) {
+      auto first = timers_.extract(timers_.begin());
+      when_.erase(first.key().second);
+      first.mapped()();
+    }
+    running_ = false;
+    if (!timers_.empty()) arm();
+  }
+
+  void watch_wall() {
+    const int descriptor = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (descriptor < 0) {
+      throw std::system_error{errno, std::generic_category(), "timerfd_create"};
+    }
+    wall_watch_.assign(descriptor);
+    wait_wall();
+  }
+
+  void wait_wall() {
+    itimerspec never{};
+    never.it_value.tv_sec = std::numeric_limits<std::int32_t>::max();
+    timerfd_settime(wall_watch_.native_handle(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+                    &never, nullptr);
+    wall_watch_.async_wait(asio::posix::stream_descriptor::wait_read,
+                           [this](const boost::system::error_code& error) {
+                             if (error) return;
+                             std::uint64_t expirations = 0;
+                             [[maybe_unused]] const auto ignored = ::read(
+                                 wall_watch_.native_handle(), &expirations, sizeof expirations);
+                             wait_wall();
+                             for (auto& action : jumps_) action();
+                           });
+  }
+
+  asio::steady_timer timer_;
+  asio::posix::stream_descriptor wall_watch_;
+  std::map<std::pair<Mono, TimerId>, UniqueFunction<void()>> timers_;
+  std::map<TimerId, Mono> when_;
+  std::vector<UniqueFunction<void()>> jumps_;
+  TimerId last_ = 0;
+  bool running_ = false;
+};
+
+}  // namespace
+
+struct Loop::State {
+  asio::io_context context{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+  RealClock clock{context};
+  std::thread::id thread;
+
+  std::mutex mutex;
+  std::vector<UniqueFunction<void()>> posted;  // guarded by mutex
+  std::vector<UniqueFunction<void()>> taken;   // what the loop runs now; kept for its capacity
+  bool stopped = false;
+
+  void run_posted() {
+    {
+      const std::lock_guard lock{mutex};
+      taken.swap(posted);
+    }
+    // What these post waits for its own turn, so that no burst starves the sockets.
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+      auto action = std::move(taken[i]);
+      action();
+    }
+    taken.clear();
+  }
+};
+
+Loop::Loop() : state_{std::make_unique<State>()} {}
+Loop::~Loop() = default;
+
+void Loop::post(UniqueFunction<void()> action) {
+  bool wake = false;
+  {
+    const std::lock_guard lock{state_->mutex};
+    wake = state_->posted.empty();
+    state_->posted.push_back(std::move(action));
+  }
+  if (wake) asio::post(state_->context, [state = state_.get()] { state->run_posted(); });
+}
+
+void Loop::run() {
+  state_->thread = std::this_thread::get_id();
+  state_->context.restart();
+  state_->context.run();
+}
+
+bool Loop::poll() {
+  state_->thread = std::this_thread::get_id();
+  state_->context.restart();
+  return state_->context.poll() != 0;
+}
+
+void Loop::stop() { state_->context.stop(); }
+
+bool Loop::is_this_thread() const noexcept {
+  return state_->thread == std::this_thread::get_id();
+}
+
+boost::asio::io_context& Loop::context() noexcept { return state_->context; }
+Clock& Loop::clock() noexcept { return state_->clock; }
+
+}  // namespace cofounder
