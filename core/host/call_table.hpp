@@ -82,7 +82,8 @@ struct Call {
 
   // The worker's side.
   Workers::Strand strand;
-  std::atomic<bool> entered{false};            // invoke, or the hook, began
+  enum Stage : int { waiting, entered, skipped };
+  std::atomic<int> stage{waiting};             // whether invoke, or the hook, began
   std::atomic<std::int64_t> inside_since_ns{0};  // 0: no worker is inside an entry of it
 
   // The loop's side.
@@ -92,6 +93,10 @@ struct Call {
   std::atomic<bool> cancel_delivered{false};   // cancel() returned
   std::atomic<int> replies_owed{0};            // operations of it without their last reply
   Mono started_at{};
+
+  Call() = default;
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
 };
 
 // The calls of one plugin that are not over.  From any thread.

@@ -67,6 +67,8 @@ class Operation {
   Instance& instance_;
   UniqueFunction<void()> cancel_;     // loop
   std::atomic<bool> attached_{false};
+  std::atomic<bool> replied_{false};  // the last reply was posted
+  std::atomic<bool> owed_;            // it was not delivered
 };
 
 // One loaded plugin, as the services and the lifecycle see it.  It is never freed: a plugin may
@@ -153,23 +155,80 @@ class Instance {
   // COF_ECANCELLED, soon.
   void on_cancel(const std::shared_ptr<Operation>& operation, UniqueFunction<void()> cancel);
 
+  // ---- On the loop: for Caller and Lifecycle ----------------------------------------------------
+
+  // What the plugin's file gave; before it only load jobs run on the workers.
+  void adopt(const cof_plugin& api) noexcept { api_ = api; }
+  const cof_plugin& api() const noexcept { return api_; }
+  Workers& workers() noexcept { return workers_; }
+  CallTable& calls() noexcept { return calls_; }
+  int operations_open() const noexcept { return operations_open_; }
+
+  void apply_config(std::shared_ptr<const PluginConfig> config);
+  // Ends `call` unless it is over; its done() follows on the loop.  From any thread.
+  bool end_call(const std::shared_ptr<Call>& call, CallEnd end);
+  // Cancels what services do for it.
+  void cancel_operations(Call& call);
+  // The plugin's own call is over: its timers and requests end.
+  void end_own_call();
+  // From now on everything answers COF_EGONE.
+  void set_gone() noexcept { gone_ = true; }
+  // The world goes away: nothing is posted any more, and what was posted does nothing.
+  void detach() noexcept;
+
+  // Called for each call that is over, before its done().
+  UniqueFunction<void(Call&, const CallEnd&)> on_over;
+  // Called when the last operation got its last reply.
+  UniqueFunction<void()> on_no_operations;
+
+  // ---- On a worker: the entries -----------------------------------------------------------------
+
+  // Enters invoke(), or with `hook` what that does.
+  using Hook = UniqueFunction<std::int32_t(const cof_call& call)>;
+  void enter_invoke(const std::shared_ptr<Call>& call);
+  void enter_hook(const std::shared_ptr<Call>& call, Nanoseconds deadline, Hook& hook);
+  void enter_cancel(const std::shared_ptr<Call>& call, std::int64_t grace_ns);
+  void* self = nullptr;  // the plugin's state; create() sets it, on a worker
+
  private:
   friend class Operation;
-  friend class Lifecycle;
-  friend class Caller;
+
+  // As post(), without a second allocation.
+  template <class F>
+  void to_loop(F action) {
+    ++posting_;
+    if (!detached_) {
+      world_.loop.post([this, action = std::move(action)]() mutable {
+        if (!detached_) action();
+      });
+    }
+    --posting_;
+  }
+  static const void* query(const cof_host* host, cof_str iid) noexcept;
+  void entry_returned(const std::shared_ptr<Call>& call, std::int32_t status, std::string result,
+                      bool too_big);
+  void check_result(const Call& call, CallEnd& end) const;
+  void enter_reply(const std::shared_ptr<Operation>& operation, Reply& reply);
+  void close_operation(Operation& operation) noexcept;
+  void forget_operation(const std::shared_ptr<Operation>& operation);
+  void finish(const std::shared_ptr<Call>& call, CallEnd end);
 
   World& world_;
   const Manifest manifest_;
+  std::set<std::string, std::less<>> granted_;  // interfaces: "cof.http/1"
   cof_host border_{};
+  cof_plugin api_{};
   mutable std::mutex mutex_;  // for config_ and topics_
   std::shared_ptr<const PluginConfig> config_;
   std::set<std::string, std::less<>> topics_;
   std::atomic<bool> gone_{false};
+  std::atomic<bool> detached_{false};
   std::atomic<int> posting_{0};
+  std::atomic<int> operations_open_{0};
   Counters counters_;
   CallTable calls_;
   std::shared_ptr<Call> own_;
-  std::atomic<int> operations_open_{0};
+  Workers workers_;
   ServiceStatePtr services_;
 };
 

@@ -43,6 +43,8 @@ class Workers {
   // Nothing more runs.  The threads that are inside a job are leaked, jobs that wait are dropped
   // (or leaked, when a thread that does not return has them).
   void abandon();
+  // After abandon(): whether a thread is still inside a job.
+  bool stuck() const noexcept;
 
   double cpu_seconds() const noexcept;
   int threads() const noexcept;
