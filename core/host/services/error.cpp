@@ -19,7 +19,7 @@ std::int32_t take_failure(const cof_failure* given, CallEnd& end) {
       status != COF_OK) {
     return status;
   }
-  if (!is_error_code(code) || failure.retry_after_ms < 0) return COF_EINVALID;
+  if ((!code.empty() && !is_error_code(code)) || failure.retry_after_ms < 0) return COF_EINVALID;
   end.code = code;
   end.message = cut_text(message, message_bytes_max);
   end.retryable = failure.retryable;

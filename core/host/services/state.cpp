@@ -104,6 +104,10 @@ void call_over(Instance& instance, Call& call) noexcept {
   if (call.kind == COF_CALL_OPERATION) {
     instance.world().files.attempt_over(call.attempt.task, call.attempt.attempt);
   }
+  if (call.route != nullptr) {  // what waits for the client to read ends, and holds the call
+    call.route->on_drain = nullptr;
+    call.route->held.reset();
+  }
   instance.services().drop_side(call.id);
 }
 
