@@ -63,7 +63,7 @@ class ClientTest : public ::testing::Test {
     while (!done()) {
       if (std::chrono::steady_clock::now() > until) return false;
       loop.context().restart();
-      if (loop.context().run_one_for(5ms) == 0) clock.advance(100ms);
+      if (loop.context().run_one_for(2ms) == 0) clock.advance(500ms);
     }
     return true;
   }

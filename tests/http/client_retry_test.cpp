@@ -75,7 +75,7 @@ TEST_F(ClientTest, TriesAgainWhatIsSafeAndNothingElse) {
 
       const auto answer = ask(std::move(request));
 
-      EXPECT_EQ(answer->code(), fault.code);
+      EXPECT_EQ(answer->code(), fault.code) << (answer->error ? answer->error->message : "");
       const bool is_repeated = idempotent && fault.is_tried_again_when_idempotent;
       EXPECT_EQ(requests, is_repeated ? 3 : 1);
       EXPECT_EQ(answer->error && answer->error->retryable, is_repeated);
