@@ -40,9 +40,9 @@ struct ServerRequest {
 
 struct ServerResponse {
   int status = 200;
-  std::string body;
+  std::string body{};
   std::string content_type = "application/json";
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::pair<std::string, std::string>> headers{};
 };
 
 // The right and the duty to answer one request, once.  Movable; on the loop only.  When it is
@@ -105,7 +105,7 @@ class Server {
     Milliseconds body_timeout{60'000};            // longest silence in a body or while sending
     Milliseconds idle_timeout{75'000};            // between requests
     int connections_max = 1024;                   // over it: 503 and closed
-    std::string server_name;                      // header "Server"; empty: none
+    std::string server_name{};                    // header "Server"; empty: none
   };
 
   Server(Loop& loop, Options options, ServerHandler handler);
