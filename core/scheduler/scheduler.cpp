@@ -9,6 +9,7 @@
 
 #include "core/base/log.hpp"
 #include "core/scheduler/attempt_end.hpp"
+#include "core/scheduler/task_waiters.hpp"
 
 namespace cofounder {
 namespace {
@@ -32,12 +33,6 @@ struct Scheduler::State {
     Running shown;
     TimerId deadline_timer = 0;
   };
-  struct Waiter {
-    std::uint64_t id = 0;
-    TimerId timer = 0;
-    TaskStore::Done<std::optional<TaskRecord>> done;
-  };
-
   TaskStore& store;
   Runner& runner;
   Clock& clock;
@@ -45,8 +40,7 @@ struct Scheduler::State {
   std::vector<Observer> observers;
 
   std::unordered_map<TaskId, Attempt> running;
-  std::unordered_map<TaskId, std::vector<Waiter>> waiters;
-  std::uint64_t last_waiter = 0;
+  TaskWaiters waiters{store, clock};
 
   std::vector<Verdict> ended;  // to be written in this turn of the loop
   TimerId flush_timer = 0;
@@ -57,7 +51,7 @@ struct Scheduler::State {
   bool opened = false;
   bool draining = false;
   bool stopping = false;
-  bool store_away = false;
+  std::optional<Error> store_problem;
   std::vector<UniqueFunction<void()>> on_idle;
   std::minstd_rand random{std::random_device{}()};
 
@@ -203,40 +197,12 @@ struct Scheduler::State {
     event.state = verdict.state;
     event.verdict = &verdict;
     tell(event);
-    if (is_over(verdict.state)) answer_waiters(verdict.key.task);
+    if (is_over(verdict.state)) waiters.task_over(verdict.key.task);
   }
 
   void check_idle() {
     if (!running.empty() || !writing.empty()) return;
     for (auto& action : std::exchange(on_idle, {})) action();
-  }
-
-  // ---- waiting for a task -----------------------------------------------------------------
-
-  void answer_waiters(TaskId task) {
-    const auto it = waiters.find(task);
-    if (it == waiters.end()) return;
-    auto all = std::move(it->second);
-    waiters.erase(it);
-    for (auto& waiter : all) {
-      clock.cancel(waiter.timer);
-      store.get(task, std::move(waiter.done));
-    }
-  }
-
-  // Takes one waiter out; empty when it was answered meanwhile.
-  TaskStore::Done<std::optional<TaskRecord>> take_waiter(TaskId task, std::uint64_t id) {
-    const auto it = waiters.find(task);
-    if (it == waiters.end()) return {};
-    auto& all = it->second;
-    const auto found = std::find_if(all.begin(), all.end(),
-                                    [id](const Waiter& waiter) { return waiter.id == id; });
-    if (found == all.end()) return {};
-    clock.cancel(found->timer);
-    auto done = std::move(found->done);
-    all.erase(found);
-    if (all.empty()) waiters.erase(it);
-    return done;
   }
 
   // ---- retention --------------------------------------------------------------------------
@@ -264,12 +230,13 @@ void Scheduler::start(TaskStore::Done<TaskStore::Opened> done) {
   };
   listener.on_next_due = [&state](Time when) { state.arm_due(when); };
   listener.on_availability = [&state](bool available, const Error& why) {
-    state.store_away = !available;
     if (available) {
+      state.store_problem.reset();
       log::info("the task store is back");
       state.flush();
       state.store.claim_due(state.clock.now());
     } else {
+      state.store_problem = why;
       log::error("the task store is away: " + why.message);
     }
   };
@@ -323,7 +290,7 @@ void Scheduler::cancel(TaskId task, TaskStore::Done<CancelResult> done) {
           event.task = task;
           event.state = TaskState::cancelled;
           state.tell(event);
-          state.answer_waiters(task);
+          state.waiters.task_over(task);
         }
         done(std::move(answer));
       });
@@ -334,20 +301,7 @@ void Scheduler::retry(TaskId task, TaskStore::Done<RetryResult> done) {
 }
 
 void Scheduler::wait(TaskId task, Mono until, TaskStore::Done<std::optional<TaskRecord>> done) {
-  State& state = *state_;
-  State::Waiter waiter;
-  waiter.id = ++state.last_waiter;
-  waiter.done = std::move(done);
-  const std::uint64_t id = waiter.id;
-  waiter.timer = state.clock.call_at(until, [&state, task, id] {
-    if (auto waiting = state.take_waiter(task, id)) state.store.get(task, std::move(waiting));
-  });
-  // It waits before it looks, so that an end in between is not missed.
-  state.waiters[task].push_back(std::move(waiter));
-  state.store.get(task, [&state, task, id](auto record) {
-    if (record && *record && !is_over((*record)->state)) return;
-    if (auto waiting = state.take_waiter(task, id)) waiting(std::move(record));
-  });
+  state_->waiters.wait(task, until, std::move(done));
 }
 
 void Scheduler::progress(AttemptKey attempt, double fraction, std::string text) {
@@ -432,6 +386,9 @@ std::vector<Scheduler::Running> Scheduler::running() const {
 
 std::size_t Scheduler::running_count() const noexcept { return state_->running.size(); }
 bool Scheduler::is_draining() const noexcept { return state_->draining; }
+const std::optional<Error>& Scheduler::store_problem() const noexcept {
+  return state_->store_problem;
+}
 
 bool Scheduler::is_stuck(Mono now) const noexcept {
   return !state_->writing.empty() && now - state_->writing.front() > answer_overdue;
