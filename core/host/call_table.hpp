@@ -38,6 +38,7 @@ struct RouteSide {
   RouteSink sink;                // loop
   bool head_sent = false;        // loop
   UniqueFunction<void()> on_drain;  // loop: the client reads again; set by cof.route/1
+  std::shared_ptr<void> held;    // loop: what cof.route/1 keeps until then
 
   std::mutex mutex;              // for the three below
   int status = 0;                // 0: respond() was not called

@@ -83,6 +83,7 @@ class Instance {
     MetricRegistry& metrics;
     std::string version;      // of the daemon
     std::string public_url;
+    Clock* clock = nullptr;       // null: the loop's; tests give their own
   };
   // Counters that services add to, from any thread.
   struct Counters {
