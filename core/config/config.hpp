@@ -4,6 +4,7 @@
 #include "core/base/clock.hpp"
 #include "core/base/error.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -25,15 +26,16 @@ enum class Access { none, read, submit, operate, admin };
 
 struct PluginConfig {
   bool enabled = true;
-  std::string isolation;                   // "in-process", "process" or empty: the default
-  std::string on_start_error = "fail";     // "fail", "retry", "ignore"
-  std::string settings = "{}";             // every other key, as JSON; secrets are {"secret": PATH}
+  std::string isolation;                // "in-process", "process" or empty: the default
+  std::string on_start_error = "fail";  // "fail", "retry", "ignore"
+  std::string settings = "{}";          // every other key, as JSON; secrets are {"secret": PATH}
   std::map<std::string, SecretSource> secrets;  // by dotted path: "api_key", "github.client_secret"
-  std::string where;                       // "FILE:LINE" of its table, for errors
-  struct Limits {                          // [plugin.ID.limits]
-    int calls_max = 64;                    // in flight
+  std::string where;                            // "FILE:LINE" of its table, for errors
+  std::map<std::string, std::string> lines;     // the same for each setting, by dotted path
+  struct Limits {                               // [plugin.ID.limits]
+    int calls_max = 64;                         // in flight
     int calls_queued_max = 1024;
-    int threads = 4;                       // of a parallel plugin
+    int threads = 4;  // of a parallel plugin
     int http_transfers_max = 10'000;
     int http_connections_per_host_max = 64;
     std::uint64_t response_bytes_max = 64u << 20;
@@ -43,7 +45,7 @@ struct PluginConfig {
     int log_lines_per_second_max = 200;
     int tasks_per_second_max = 1000;
   } limits;
-  struct Deadlines {                       // [plugin.ID.deadlines]
+  struct Deadlines {  // [plugin.ID.deadlines]
     Milliseconds create{100};
     Milliseconds configure{5'000};
     Milliseconds start{30'000};
@@ -51,7 +53,7 @@ struct PluginConfig {
     Milliseconds stop{5'000};
     Milliseconds probe{10'000};
     Milliseconds route{30'000};
-    Milliseconds grace{2'000};             // between cancel and kill or quarantine
+    Milliseconds grace{2'000};  // between cancel and kill or quarantine
   } deadlines;
 };
 
@@ -131,5 +133,16 @@ std::string config_json(const Config& config);
 // up in $CREDENTIALS_DIRECTORY; a trailing newline of a file is not part of the secret; a file that
 // others may read is refused.
 Result<std::string> read_secret(const SecretSource& source);
+
+// "FILE:LINE" of a setting, or of the nearest table around it.
+std::string where_of(const PluginConfig& plugin, std::string_view path);
+
+// Only a plugin's manifest says which settings are secrets (permissions.secrets: dotted paths; "*"
+// is any one part).  When one of them stands in the file as a plain string: the line to show.
+// Does not matter when allow_plain_secrets is set; take_plain_secrets() then moves them from the
+// settings to PluginConfig::secrets, so that they are handled like all others.
+std::optional<std::string> plain_secret_problem(const PluginConfig& plugin,
+                                                const std::vector<std::string>& secrets);
+void take_plain_secrets(PluginConfig& plugin, const std::vector<std::string>& secrets);
 
 }  // namespace cofounder

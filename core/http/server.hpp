@@ -33,6 +33,7 @@ struct ServerRequest {
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;             // empty when it went to a body sink
   Peer peer;
+  std::shared_ptr<void> attachment;  // what ServerHandler::plan left for handle
 
   std::string_view header(std::string_view lower_case_name) const noexcept;
   std::optional<std::string_view> query_value(std::string_view name) const noexcept;
@@ -40,9 +41,9 @@ struct ServerRequest {
 
 struct ServerResponse {
   int status = 200;
-  std::string body;
+  std::string body{};
   std::string content_type = "application/json";
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::pair<std::string, std::string>> headers{};
 };
 
 // The right and the duty to answer one request, once.  Movable; on the loop only.  When it is
@@ -67,6 +68,8 @@ class Responder {
   bool write(std::string_view piece);
   void on_drain(UniqueFunction<void()> action);
   void end_stream();
+  // Ends a stream so that the client sees that it is not whole: closes the connection.
+  void abort_stream();
 
   // Calls `action` once when the client goes away before the answer is complete.
   void on_gone(UniqueFunction<void()> action);
@@ -90,6 +93,7 @@ struct ServerHandler {
     std::optional<BodySink> sink;
     std::optional<std::pair<int, Error>> refusal;
     std::uint64_t body_bytes_max = 0;  // 0: the server's default
+    std::shared_ptr<void> attachment{};
   };
   UniqueFunction<Plan(const ServerRequest& head)> plan;
   UniqueFunction<void(ServerRequest, Responder)> handle;
@@ -105,7 +109,7 @@ class Server {
     Milliseconds body_timeout{60'000};            // longest silence in a body or while sending
     Milliseconds idle_timeout{75'000};            // between requests
     int connections_max = 1024;                   // over it: 503 and closed
-    std::string server_name;                      // header "Server"; empty: none
+    std::string server_name{};                    // header "Server"; empty: none
   };
 
   Server(Loop& loop, Options options, ServerHandler handler);

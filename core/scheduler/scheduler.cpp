@@ -51,7 +51,7 @@ struct Scheduler::State {
   bool opened = false;
   bool draining = false;
   bool stopping = false;
-  bool store_away = false;
+  std::optional<Error> store_problem;
   std::vector<UniqueFunction<void()>> on_idle;
   std::minstd_rand random{std::random_device{}()};
 
@@ -230,12 +230,13 @@ void Scheduler::start(TaskStore::Done<TaskStore::Opened> done) {
   };
   listener.on_next_due = [&state](Time when) { state.arm_due(when); };
   listener.on_availability = [&state](bool available, const Error& why) {
-    state.store_away = !available;
     if (available) {
+      state.store_problem.reset();
       log::info("the task store is back");
       state.flush();
       state.store.claim_due(state.clock.now());
     } else {
+      state.store_problem = why;
       log::error("the task store is away: " + why.message);
     }
   };
@@ -385,6 +386,9 @@ std::vector<Scheduler::Running> Scheduler::running() const {
 
 std::size_t Scheduler::running_count() const noexcept { return state_->running.size(); }
 bool Scheduler::is_draining() const noexcept { return state_->draining; }
+const std::optional<Error>& Scheduler::store_problem() const noexcept {
+  return state_->store_problem;
+}
 
 bool Scheduler::is_stuck(Mono now) const noexcept {
   return !state_->writing.empty() && now - state_->writing.front() > answer_overdue;

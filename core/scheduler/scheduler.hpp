@@ -92,6 +92,8 @@ class Scheduler {
   std::vector<Running> running() const;
   std::size_t running_count() const noexcept;
   bool is_draining() const noexcept;
+  // Why the store is away, while it is.
+  const std::optional<Error>& store_problem() const noexcept;
   // When it last made progress, for the watchdog; not older than the oldest thing it owes.
   bool is_stuck(Mono now) const noexcept;
 
