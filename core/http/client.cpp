@@ -222,11 +222,14 @@ void Client::State::end_try(Request& request, int code) {
                     make_curl_error(code, failure, request.target, request.transfer->error_text()),
                     failure);
   }
-  leave_wire(request);
   if (!request.has_head()) {
-    return finish(request, make_error("protocol_error",
-                                      "an answer without a head (" + request.target.host + ")"));
+    // libcurl takes the end of the connection in the middle of a head for an empty answer.
+    return fail_try(request,
+                    make_error("connection_lost",
+                               "the answer ended in its head (" + request.target.host + ")"),
+                    Failure::maybe_processed);
   }
+  leave_wire(request);
   request.host->budget.succeeded();
   request.give_head();
   // on_head may have cancelled it.

@@ -123,6 +123,8 @@ class Transfer {
   bool ready_ = false;
   const bool idempotent_;
   const bool loopback_only_;
+  bool is_post_ = false;  // for libcurl: it has a body, perhaps an empty one
+  bool is_read_ = false;  // by read_body()
   std::uint64_t body_size_ = 0;
 
   std::size_t part_ = 0;  // where the next byte of the body is

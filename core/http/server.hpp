@@ -33,6 +33,7 @@ struct ServerRequest {
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;             // empty when it went to a body sink
   Peer peer;
+  std::shared_ptr<void> attachment;  // what ServerHandler::plan left for handle
 
   std::string_view header(std::string_view lower_case_name) const noexcept;
   std::optional<std::string_view> query_value(std::string_view name) const noexcept;
@@ -67,6 +68,8 @@ class Responder {
   bool write(std::string_view piece);
   void on_drain(UniqueFunction<void()> action);
   void end_stream();
+  // Ends a stream so that the client sees that it is not whole: closes the connection.
+  void abort_stream();
 
   // Calls `action` once when the client goes away before the answer is complete.
   void on_gone(UniqueFunction<void()> action);
@@ -90,6 +93,7 @@ struct ServerHandler {
     std::optional<BodySink> sink;
     std::optional<std::pair<int, Error>> refusal;
     std::uint64_t body_bytes_max = 0;  // 0: the server's default
+    std::shared_ptr<void> attachment{};
   };
   UniqueFunction<Plan(const ServerRequest& head)> plan;
   UniqueFunction<void(ServerRequest, Responder)> handle;

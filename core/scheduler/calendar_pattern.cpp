@@ -81,7 +81,7 @@ std::optional<LocalTime> CalendarPattern::next(LocalTime from, LocalTime last) c
   if (!first_time) return std::nullopt;
   day += one_day;
   while (day <= last) {
-    date = day;
+    date = year_month_day{day};
     if (!has_year(static_cast<int>(date.year()))) {
       day = local_days{(date.year() + std::chrono::years{1}) / std::chrono::January / 1};
     } else if (!has_bit(months, static_cast<unsigned>(date.month()))) {
