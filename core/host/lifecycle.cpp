@@ -56,7 +56,7 @@ const PluginConfig::Deadlines& Lifecycle::deadlines() const { return config_->de
 
 void Lifecycle::hook(int kind, const char* name, Milliseconds deadline, Workers::Order order,
                      Enter enter, Done done, std::shared_ptr<const PluginConfig> candidate) {
-  const auto call_done = [this, name, done = std::move(done)](CallEnd end) mutable {
+  auto call_done = [this, name, done = std::move(done)](CallEnd end) mutable {
     if (caller_->given_up()) return done(last_error_);
     if (end.status == COF_OK) return done(std::nullopt);
     Call call;  // for the words only
@@ -153,7 +153,7 @@ void Lifecycle::apply(std::shared_ptr<const PluginConfig> config, Done done) {
 }
 
 void Lifecycle::start(Done done) {
-  const auto started = [this, done = std::move(done)](std::optional<Error> error) mutable {
+  auto started = [this, done = std::move(done)](std::optional<Error> error) mutable {
     if (!error && state_ == PluginState::starting) {
       started_ = true;
       state_ = PluginState::ready;

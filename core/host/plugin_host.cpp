@@ -154,11 +154,11 @@ void PluginHost::start(ClaimedTask task, Mono deadline, UniqueFunction<void(Outc
   call->deadline_ns = deadline.time_since_epoch().count();
   state_->attempts.emplace(task.key, State::Running{slot->life.get(), call});
   slot->life->caller().begin(
-      call, [state = state_.get(), raw = call.get(), id = std::move(id), key = task.key,
+      call, [state = state_.get(), raw = call.get(), plugin = slot->id, key = task.key,
              done = std::move(done)](host::CallEnd end) mutable {
         state->attempts.erase(key);
         state->files.attempt_over(key.task, key.attempt);
-        done(host::outcome_of(*raw, std::move(end), id));
+        done(host::outcome_of(*raw, std::move(end), plugin));
       });
 }
 
