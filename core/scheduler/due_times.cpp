@@ -20,7 +20,8 @@ std::vector<Time> collect(const Calendar& calendar, Time after, Time now, std::s
   return times;
 }
 
-// The earliest time in (low, high] for which `holds`, which it does from some time on and at `high`.
+// The earliest time in (low, high] for which `holds`, which it does from some time on and at
+// `high`.
 template <class Predicate>
 Time first_that(Time low, Time high, Predicate holds) {
   while (high - low > tick) {

@@ -1,26 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/base/log.hpp"
 #include "core/base/text.hpp"
-#include "core/scheduler/due_times.hpp"
-#include "core/scheduler/schedule.hpp"
+#include "core/scheduler/schedule_engine_state.hpp"
 
 #include <algorithm>
-#include <cassert>
-#include <deque>
 #include <utility>
 
 namespace cofounder {
 namespace {
 
-constexpr std::size_t missed_max = 1'000;
-// A due time that is this late is still on time: the daemon was busy, not away.
-constexpr Milliseconds late_max{30'000};
-// The wall clock is slewed against the monotonic one: look at it now and then.
-constexpr Milliseconds wait_max{600'000};
-constexpr Milliseconds again_first{1'000};
-constexpr Milliseconds again_most{60'000};
-// A schedule that fired this far in the future fired while the clock was wrong.
-constexpr std::chrono::hours future_max{24};
 constexpr int next_times_max = 1'000;
 
 bool is_schedule_name(std::string_view name) noexcept {
@@ -54,232 +41,6 @@ Result<Calendar> calendar_of(const Schedule& schedule) {
   return make_error("invalid_schedule", "a schedule is one of cron, calendar and every");
 }
 
-struct ScheduleEngine::State {
-  struct Entry {
-    Schedule schedule;
-    std::optional<Calendar> calendar;  // nothing: it came from the store and is no longer valid
-    std::optional<Time> due;           // the next one; nothing: never again
-    std::deque<Time> missed;           // due times before `due` that are still to be fired
-    Milliseconds again{0};             // wait before the store is asked again; 0: it answered
-    std::optional<Mono> again_at;
-  };
-
-  State(ScheduleStore& store_, Clock& clock_,
-        UniqueFunction<Result<NewTask>(const Schedule&)> make_task_)
-      : store{store_}, clock{clock_}, make_task{std::move(make_task_)} {}
-
-  // What changes a schedule runs alone for its name: a put() must not overwrite the mark of a fire
-  // that is on its way.  An operation that waits when everything stops is called with true: it
-  // answers with an error.
-  using Operation = UniqueFunction<void(bool is_stopped)>;
-  void run_alone(const std::string& name, Operation operation);
-  void release(const std::string& name);
-  void stop() noexcept;
-
-  // Wraps a handler of the store, which may be called when this is gone already.
-  template <class T, class F>
-  ScheduleStore::Done<T> guarded(F action) {
-    return [here = std::weak_ptr<int>{alive}, action = std::move(action)](Result<T> result) mutable {
-      action(!here.expired(), std::move(result));
-    };
-  }
-
-  void load(std::vector<Schedule> schedules);
-  void look();
-  Mono look_at(const std::string& name, Entry& entry);
-  void arm(Mono when);
-  bool catch_up(Entry& entry, Time now);
-  bool fire(const std::string& name, Entry& entry, Time due);
-  void fired(const std::string& name, Time due, Result<TaskId> result);
-  void move_on(Entry& entry, Time fired_for);
-  Result<Entry> make_entry(Schedule schedule) const;
-  void put(Schedule schedule, ScheduleStore::Done<bool> done);
-  void remove(std::string name, ScheduleStore::Done<bool> done);
-  void run_now(std::string name, ScheduleStore::Done<TaskId> done);
-
-  ScheduleStore& store;
-  Clock& clock;
-  UniqueFunction<Result<NewTask>(const Schedule&)> make_task;
-  std::map<std::string, Entry, std::less<>> entries;
-  std::map<std::string, std::deque<Operation>> lanes;
-  TimerId timer = 0;
-  Mono armed_for{};
-  bool started = false;
-  bool stopped = false;
-  std::shared_ptr<int> alive = std::make_shared<int>(0);
-};
-
-void ScheduleEngine::State::load(std::vector<Schedule> schedules) {
-  const Time now = clock.now();
-  for (Schedule& schedule : schedules) {
-    const std::string name = schedule.name;
-    Entry entry;
-    entry.schedule = std::move(schedule);
-    auto calendar = calendar_of(entry.schedule);
-    if (!calendar) {
-      log::error("schedule " + name + " does not fire: " + calendar.error().message);
-    } else {
-      entry.calendar = std::move(calendar).value();
-      const auto& last = entry.schedule.last_fired;
-      entry.due = entry.calendar->next(last.value_or(entry.schedule.created_at));
-      if (last && *last > now + future_max) {
-        log::warning("schedule " + name + " fired for " + to_rfc3339(*last) +
-                     ", which is yet to come: the clock was set back; it waits for that time unless "
-                     "it is put again");
-      }
-    }
-    entries.insert_or_assign(name, std::move(entry));
-  }
-  started = true;
-}
-
-void ScheduleEngine::State::run_alone(const std::string& name, Operation operation) {
-  if (stopped) return operation(true);
-  const auto [lane, is_free] = lanes.try_emplace(name);
-  if (is_free) {
-    operation(false);
-  } else {
-    lane->second.push_back(std::move(operation));
-  }
-}
-
-// Ends the operation that runs for this name.
-void ScheduleEngine::State::release(const std::string& name) {
-  const auto lane = lanes.find(name);
-  assert(lane != lanes.end());
-  if (!lane->second.empty()) {
-    Operation next = std::move(lane->second.front());
-    lane->second.pop_front();
-    return next(false);
-  }
-  lanes.erase(lane);
-  const auto entry = entries.find(name);
-  if (!started || stopped || entry == entries.end()) return;
-  const Mono wake = look_at(entry->first, entry->second);
-  if (timer == 0 || wake < armed_for) arm(wake);
-}
-
-void ScheduleEngine::State::stop() noexcept {
-  stopped = true;
-  if (timer != 0) clock.cancel(timer);
-  timer = 0;
-  for (auto& [name, lane] : lanes) {
-    auto waiting = std::exchange(lane, {});
-    for (Operation& operation : waiting) operation(true);
-  }
-}
-
-// Fires what is due and sets the timer for what comes next.
-void ScheduleEngine::State::look() {
-  if (!started || stopped) return;
-  Mono wake = clock.mono() + wait_max;
-  for (auto& [name, entry] : entries) wake = std::min(wake, look_at(name, entry));
-  arm(wake);
-}
-
-// Fires what is due of one schedule.  When to look again.
-Mono ScheduleEngine::State::look_at(const std::string& name, Entry& entry) {
-  const Time now = clock.now();
-  const Mono mono = clock.mono();
-  if (lanes.contains(name)) return Mono::max();  // release() looks again
-  if (entry.again_at && *entry.again_at > mono) return *entry.again_at;
-  while (catch_up(entry, now)) {
-    if (fire(name, entry, entry.missed.front())) return Mono::max();
-  }
-  if (!entry.due) return Mono::max();
-  // At most wait_max also because centuries do not fit into nanoseconds.
-  return mono + std::min<Milliseconds>(*entry.due - now, wait_max);
-}
-
-void ScheduleEngine::State::arm(Mono when) {
-  if (timer != 0) clock.cancel(timer);
-  armed_for = std::min(when, clock.mono() + wait_max);
-  timer = clock.call_at(armed_for, [this] {
-    timer = 0;
-    look();
-  });
-}
-
-// Moves the due times that have come into `missed`, as the policy wants it.  Whether there are any.
-bool ScheduleEngine::State::catch_up(Entry& entry, Time now) {
-  if (!entry.due || *entry.due > now) return !entry.missed.empty();
-  const Calendar& calendar = *entry.calendar;
-  const Time first = *entry.due;
-  const Time latest = latest_due(calendar, first, now);
-  entry.due = calendar.next(latest);
-  const bool is_late = now - latest > late_max;
-  const std::string& name = entry.schedule.name;
-
-  switch (entry.schedule.missed) {
-    case Schedule::Missed::skip:
-      if (is_late || first != latest) log::info("schedule " + name + ": missed times are skipped");
-      if (!is_late) entry.missed.push_back(latest);
-      break;
-    case Schedule::Missed::once:
-      entry.missed.push_back(latest);
-      break;
-    case Schedule::Missed::all: {
-      const auto times = newest_due(calendar, first, now, missed_max);
-      if (times.front() != first) {
-        log::warning("schedule " + name + ": more than " + std::to_string(missed_max) +
-                     " times were missed; those before " + to_rfc3339(times.front()) +
-                     " are dropped");
-      }
-      entry.missed.insert(entry.missed.end(), times.begin(), times.end());
-      break;
-    }
-  }
-  return !entry.missed.empty();
-}
-
-// Whether the store was asked; else the due time is lost.
-bool ScheduleEngine::State::fire(const std::string& name, Entry& entry, Time due) {
-  auto task = make_task(entry.schedule);
-  if (!task) {
-    log::error("schedule " + name + " lost its time " + to_rfc3339(due) + ": " +
-               task.error().message);
-    move_on(entry, due);
-    return false;
-  }
-  NewTask made = std::move(task).value();
-  made.schedule = name;
-  made.run_at = due;
-  run_alone(name, [this, &name, &entry, due, &made](bool) {
-    store.fire(name, due, std::move(made), entry.schedule.overlap == Schedule::Overlap::skip,
-               clock.now(), guarded<TaskId>([this, name, due](bool is_here, Result<TaskId> result) {
-                 if (is_here) fired(name, due, std::move(result));
-               }));
-  });
-  return true;
-}
-
-void ScheduleEngine::State::fired(const std::string& name, Time due, Result<TaskId> result) {
-  Entry& entry = entries.at(name);
-  if (!result && result.error().retryable) {
-    // The due time stays: the store fires it once, however often it is asked.
-    entry.again = std::clamp(entry.again * 2, again_first, again_most);
-    entry.again_at = clock.mono() + entry.again;
-    log::warning("schedule " + name + " could not fire: " + result.error().message +
-                 ", trying again");
-  } else {
-    if (!result) {
-      log::error("schedule " + name + " lost its time " + to_rfc3339(due) + ": " +
-                 result.error().message);
-    } else if (*result != 0) {
-      entry.schedule.last_task = *result;
-    }
-    move_on(entry, due);
-  }
-  release(name);
-}
-
-void ScheduleEngine::State::move_on(Entry& entry, Time fired_for) {
-  entry.again = Milliseconds{0};
-  entry.again_at.reset();
-  entry.schedule.last_fired = std::max(entry.schedule.last_fired.value_or(fired_for), fired_for);
-  if (!entry.missed.empty() && entry.missed.front() == fired_for) entry.missed.pop_front();
-}
-
 // Says from when on the due times of a schedule that is put count, and makes its entry.
 Result<ScheduleEngine::State::Entry> ScheduleEngine::State::make_entry(Schedule schedule) const {
   const Time now = clock.now();
@@ -290,7 +51,7 @@ Result<ScheduleEngine::State::Entry> ScheduleEngine::State::make_entry(Schedule 
   if (old != entries.end()) {
     const Schedule& before = old->second.schedule;
     schedule.last_task = before.last_task;
-    const bool is_in_future = before.last_fired && *before.last_fired > now + future_max;
+    const bool is_in_future = before.last_fired && *before.last_fired > now + schedule_future_max;
     if (is_same_rule(before, schedule) && !is_in_future) {
       schedule.created_at = before.created_at;
       schedule.last_fired = before.last_fired;
@@ -299,7 +60,8 @@ Result<ScheduleEngine::State::Entry> ScheduleEngine::State::make_entry(Schedule 
   auto calendar = calendar_of(schedule);
   if (!calendar) return calendar.error();
   if (!calendar->next(now)) {
-    return make_error("never_due", schedule.language + ": the expression is not due within 100 years");
+    return make_error("never_due",
+                      schedule.language + ": the expression is not due within 100 years");
   }
   Entry entry;
   entry.due = calendar->next(schedule.last_fired.value_or(schedule.created_at));
@@ -319,29 +81,29 @@ void ScheduleEngine::State::put(Schedule schedule, ScheduleStore::Done<bool> don
   store.put_schedule(std::move(kept), guarded<bool>([this, name, entry = std::move(made).value(),
                                                      done = std::move(done)](
                                                         bool is_here, Result<bool> result) mutable {
-    if (is_here) {
-      if (result) entries.insert_or_assign(name, std::move(entry));
-      release(name);
-    }
-    done(std::move(result));
-  }));
+                       if (is_here) {
+                         if (result) entries.insert_or_assign(name, std::move(entry));
+                         release(name);
+                       }
+                       done(std::move(result));
+                     }));
 }
 
 void ScheduleEngine::State::remove(std::string name, ScheduleStore::Done<bool> done) {
   store.remove_schedule(name, guarded<bool>([this, name, done = std::move(done)](
                                                 bool is_here, Result<bool> result) mutable {
-    if (is_here) {
-      if (result) entries.erase(name);
-      release(name);
-    }
-    done(std::move(result));
-  }));
+                          if (is_here) {
+                            if (result) entries.erase(name);
+                            release(name);
+                          }
+                          done(std::move(result));
+                        }));
 }
 
 void ScheduleEngine::State::run_now(std::string name, ScheduleStore::Done<TaskId> done) {
   const auto found = entries.find(name);
-  auto task = found == entries.end() ? Result<NewTask>{not_found(name)}
-                                     : make_task(found->second.schedule);
+  auto task =
+      found == entries.end() ? Result<NewTask>{not_found(name)} : make_task(found->second.schedule);
   if (!task) {
     release(name);
     return done(task.error());
@@ -365,19 +127,20 @@ void ScheduleEngine::State::run_now(std::string name, ScheduleStore::Done<TaskId
   store.fire(name, due, std::move(made), /*skip_if_alive=*/false, now,
              guarded<TaskId>([this, name, due, done = std::move(done)](
                                  bool is_here, Result<TaskId> result) mutable {
-    if (is_here) {
-      if (result && *result != 0) {
-        Schedule& schedule = entries.at(name).schedule;
-        schedule.last_task = *result;
-        schedule.last_fired = std::max(schedule.last_fired.value_or(due), due);
-      }
-      release(name);
-    }
-    if (result && *result == 0) {
-      result = make_error("conflict", "another node fired or removed the schedule just now", true);
-    }
-    done(std::move(result));
-  }));
+               if (is_here) {
+                 if (result && *result != 0) {
+                   Schedule& schedule = entries.at(name).schedule;
+                   schedule.last_task = *result;
+                   schedule.last_fired = std::max(schedule.last_fired.value_or(due), due);
+                 }
+                 release(name);
+               }
+               if (result && *result == 0) {
+                 result = make_error("conflict",
+                                     "another node fired or removed the schedule just now", true);
+               }
+               done(std::move(result));
+             }));
 }
 
 ScheduleEngine::ScheduleEngine(ScheduleStore& store, Clock& clock,
@@ -419,19 +182,19 @@ void ScheduleEngine::put(Schedule schedule, ScheduleStore::Done<bool> done) {
 }
 
 void ScheduleEngine::remove(std::string name, ScheduleStore::Done<bool> done) {
-  state_->run_alone(name, [state = state_.get(), name, done = std::move(done)](
-                              bool is_stopped) mutable {
-    if (is_stopped) return done(stopping());
-    state->remove(name, std::move(done));
-  });
+  state_->run_alone(name,
+                    [state = state_.get(), name, done = std::move(done)](bool is_stopped) mutable {
+                      if (is_stopped) return done(stopping());
+                      state->remove(name, std::move(done));
+                    });
 }
 
 void ScheduleEngine::run_now(std::string name, ScheduleStore::Done<TaskId> done) {
-  state_->run_alone(name, [state = state_.get(), name, done = std::move(done)](
-                              bool is_stopped) mutable {
-    if (is_stopped) return done(stopping());
-    state->run_now(name, std::move(done));
-  });
+  state_->run_alone(name,
+                    [state = state_.get(), name, done = std::move(done)](bool is_stopped) mutable {
+                      if (is_stopped) return done(stopping());
+                      state->run_now(name, std::move(done));
+                    });
 }
 
 const Schedule* ScheduleEngine::find(std::string_view name) const noexcept {
