@@ -46,17 +46,20 @@ std::string options_text(const Command& command) {
 // What bash offers for a value of this kind.
 std::string bash_values(Words words, const std::vector<std::string_view>& choices) {
   switch (words) {
-    case Words::file: return "COMPREPLY=($(compgen -f -- \"${word##*=}\"))";
-    case Words::folder: return "COMPREPLY=($(compgen -d -- \"$word\"))";
+    case Words::file:
+      return "COMPREPLY=($(compgen -f -- \"${word##*=}\"))";
+    case Words::folder:
+      return "COMPREPLY=($(compgen -d -- \"$word\"))";
     case Words::choice:
       return "COMPREPLY=($(compgen -W \"" + choices_text(choices) + "\" -- \"$word\"))";
-    case Words::any: break;
+    case Words::any:
+      break;
   }
   return "COMPREPLY=()";
 }
 
 // Single quotes for the shell.
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? std::string{"'\\''"} : std::string{c};
   return result + "'";
@@ -74,17 +77,21 @@ std::string described(std::string_view text) {
 
 std::string zsh_action(Words words, const std::vector<std::string_view>& choices) {
   switch (words) {
-    case Words::file: return "_files";
-    case Words::folder: return "_files -/";
-    case Words::choice: return "(" + choices_text(choices) + ")";
-    case Words::any: break;
+    case Words::file:
+      return "_files";
+    case Words::folder:
+      return "_files -/";
+    case Words::choice:
+      return "(" + choices_text(choices) + ")";
+    case Words::any:
+      break;
   }
   return " ";
 }
 
 std::string zsh_arguments(const Command& command) {
   std::string text = "_arguments";
-  const auto add = [&](const std::string& spec) { text += " \\\n        " + quoted(spec); };
+  const auto add = [&](const std::string& spec) { text += " \\\n        " + shell_quoted(spec); };
   for (const Option& option : command.options) {
     std::string spec = (option.may_repeat ? "*--" : "--") + std::string{option.name};
     if (!option.value.empty()) spec += option.value_is_optional ? "=-" : "=";
@@ -96,7 +103,9 @@ std::string zsh_arguments(const Command& command) {
     add(spec);
   }
   for (const Argument& argument : command.arguments) {
-    add((argument.may_repeat ? "*:" : argument.is_required ? ":" : "::") +
+    add((argument.may_repeat    ? "*:"
+         : argument.is_required ? ":"
+                                : "::") +
         described(argument.help) + ":" + zsh_action(argument.words, argument.choices));
   }
   add("--help[show the help]");
@@ -126,18 +135,20 @@ std::string bash_completion() {
     if (!paths.empty()) paths += "|";
     paths += "\" " + std::string{command.path} + "\"";
   }
-  text += "          " + paths + ") path=\"$path ${COMP_WORDS[i]}\" ;;\n"
-          "        esac ;;\n"
-          "    esac\n"
-          "  done\n"
-          "  if [[ $before == --socket ]]; then COMPREPLY=($(compgen -f -- \"$word\")); return; fi\n"
-          "  case \"$path\" in\n"
-          "    '') COMPREPLY=($(compgen -W \"" + words_after({}) +
-          " --help --json --socket --version\" -- \"$word\")) ;;\n";
+  text +=
+      "          " + paths +
+      ") path=\"$path ${COMP_WORDS[i]}\" ;;\n"
+      "        esac ;;\n"
+      "    esac\n"
+      "  done\n"
+      "  if [[ $before == --socket ]]; then COMPREPLY=($(compgen -f -- \"$word\")); return; fi\n"
+      "  case \"$path\" in\n"
+      "    '') COMPREPLY=($(compgen -W \"" +
+      words_after({}) + " --help --json --socket --version\" -- \"$word\")) ;;\n";
   for (const Command& command : commands()) {
     text += "    ' " + std::string{command.path} + "')\n";
-    const bool is_group = command.path.find(' ') == std::string_view::npos &&
-                          !words_after(command.path).empty();
+    const bool is_group =
+        command.path.find(' ') == std::string_view::npos && !words_after(command.path).empty();
     std::string values;
     for (const Option& option : command.options) {
       if (option.value.empty() || option.value_is_optional) continue;
@@ -173,7 +184,7 @@ std::string zsh_completion() {
       const bool has_space = command.path.find(' ') != std::string_view::npos;
       if (has_space != is_long || command.run == nullptr) continue;
       const int words = has_space ? 2 : 1;
-      text += "    " + quoted(std::string{command.path} + (has_space ? "" : " ")) + "*)\n" +
+      text += "    " + shell_quoted(std::string{command.path} + (has_space ? "" : " ")) + "*)\n" +
               "      ((CURRENT > " + std::to_string(words + 1) + ")) && shift " +
               std::to_string(words) + " words && ((CURRENT -= " + std::to_string(words) + "))\n" +
               "      " + zsh_arguments(command) + "\n      ;;\n";
@@ -183,7 +194,7 @@ std::string zsh_completion() {
     const std::string inner = words_after(command.path);
     if (command.path.find(' ') != std::string_view::npos || inner.empty()) continue;
     if (command.run != nullptr) continue;
-    text += "    " + quoted(std::string{command.path} + " ") + "*) _values command " + inner +
+    text += "    " + shell_quoted(std::string{command.path} + " ") + "*) _values command " + inner +
             " ;;\n";
   }
   return text + "    *) _values command " + words_after({}) + " ;;\n" +
