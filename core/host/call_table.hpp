@@ -38,6 +38,7 @@ struct RouteSide {
   RouteSink sink;                // loop
   bool head_sent = false;        // loop
   UniqueFunction<void()> on_drain;  // loop: the client reads again; set by cof.route/1
+  std::shared_ptr<void> held;    // loop: what cof.route/1 keeps until then
 
   std::mutex mutex;              // for the three below
   int status = 0;                // 0: respond() was not called
@@ -72,7 +73,7 @@ struct Call {
   std::atomic<std::int32_t> cancel_reason{0};  // COF_CANCEL_*
   std::atomic<bool> over{false};               // the first end sets it
 
-  std::mutex mutex;              // for the two below
+  mutable std::mutex mutex;      // for the two below
   std::optional<CallEnd> failure;  // cof.error/1: what counts when the entry fails
   struct Deferral {
     Time run_at{};
@@ -89,6 +90,7 @@ struct Call {
   // The loop's side.
   std::unordered_map<Operation*, std::shared_ptr<Operation>> attached;
   UniqueFunction<void(CallEnd)> done;          // called once, when it is over
+  bool on_worker = false;                      // it counts as in flight
   TimerId timer = 0;                           // deadline (hook, route), then grace
   std::atomic<bool> cancel_delivered{false};   // cancel() returned
   std::atomic<int> replies_owed{0};            // operations of it without their last reply

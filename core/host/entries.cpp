@@ -180,7 +180,7 @@ void Instance::check_result(const Call& call, CallEnd& end) const {
   };
   const bool operation = call.kind == COF_CALL_OPERATION;
   if (end.status == COF_DEFERRED && operation) {
-    // Only this call's thread sets it, before it ends the call.
+    const std::lock_guard lock{call.mutex};
     if (!call.deferral) bug("", "the operation returned COF_DEFERRED without defer()");
     return;
   }

@@ -169,7 +169,7 @@ Result<fs::path> Files::State::make_folder(const FolderKey& key, std::string_vie
     cleaner->remove(path);
     return make_error("attempt_over", "the attempt is over");
   }
-  return Result<fs::path>{std::move(path)};
+  return Result<fs::path>{boost::system::in_place_value, std::move(path)};
 }
 
 Result<fs::path> Files::attempt_folder(TaskId task, int attempt, std::string_view owner) {

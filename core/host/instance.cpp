@@ -200,9 +200,23 @@ void Instance::finish(const std::shared_ptr<Call>& call, CallEnd end) {
   if (call->timer != 0) loop().clock().cancel(std::exchange(call->timer, 0));
   cancel_operations(*call);
   call_over(*this, *call);
+  if (call->inside_since_ns != 0 || call->replies_owed != 0) {
+    std::erase_if(lingering_, [](const auto& one) {
+      return one->inside_since_ns == 0 && one->replies_owed == 0;
+    });
+    lingering_.push_back(call);
+  }
   if (on_over) on_over(*call, end);
   UniqueFunction<void(CallEnd)> done = std::move(call->done);
   if (done) done(std::move(end));
+}
+
+bool Instance::unwatched_since_before(std::int64_t mono_ns) {
+  const auto hangs = [&](const std::shared_ptr<Call>& call) {
+    const std::int64_t since = call->inside_since_ns;
+    return since != 0 && since < mono_ns;
+  };
+  return hangs(own_) || std::any_of(lingering_.begin(), lingering_.end(), hangs);
 }
 
 void Instance::end_own_call() {

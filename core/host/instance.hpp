@@ -83,6 +83,7 @@ class Instance {
     MetricRegistry& metrics;
     std::string version;      // of the daemon
     std::string public_url;
+    Clock* clock = nullptr;       // null: the loop's; tests give their own
   };
   // Counters that services add to, from any thread.
   struct Counters {
@@ -168,6 +169,9 @@ class Instance {
   bool end_call(const std::shared_ptr<Call>& call, CallEnd end);
   // Cancels what services do for it.
   void cancel_operations(Call& call);
+  // Whether a worker has been, since before then, inside an entry that no call's deadline watches:
+  // of the plugin itself, or of a call that is over.
+  bool unwatched_since_before(std::int64_t mono_ns);
   // The plugin's own call is over: its timers and requests end.
   void end_own_call();
   // From now on everything answers COF_EGONE.
@@ -227,6 +231,7 @@ class Instance {
   Counters counters_;
   CallTable calls_;
   std::shared_ptr<Call> own_;
+  std::vector<std::shared_ptr<Call>> lingering_;  // loop: over, but still entered or to be
   Workers workers_;
   ServiceStatePtr services_;
 };

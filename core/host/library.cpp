@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,7 +52,7 @@ Result<std::string> hash_file(int descriptor, const std::filesystem::path& path)
     return true;
   });
   if (!read) return failed_errno("unreadable", path);
-  return hash.hex();
+  return Result<std::string>{boost::system::in_place_value, hash.hex()};
 }
 
 bool write_all(int descriptor, std::string_view bytes) {
@@ -104,7 +105,8 @@ Result<std::filesystem::path> copy_library(const LibraryFile& file, const std::s
                                            const std::filesystem::path& folder) {
   if (auto error = make_folder(folder)) return *error;
   const std::filesystem::path copy = folder / (sha256 + ".so");
-  if (is_copy(copy, sha256)) return copy;
+  using Copied = Result<std::filesystem::path>;
+  if (is_copy(copy, sha256)) return Copied{boost::system::in_place_value, copy};
   std::string name = (folder / "new.XXXXXX").string();
   const int out = ::mkostemp(name.data(), O_CLOEXEC);
   if (out < 0) return failed_errno("plugin_not_copied", name);
@@ -125,7 +127,7 @@ Result<std::filesystem::path> copy_library(const LibraryFile& file, const std::s
     ::unlink(name.c_str());
     return error;
   }
-  return copy;
+  return Copied{boost::system::in_place_value, copy};
 }
 
 Result<cof_plugin> check_table(const cof_plugin* table, const std::filesystem::path& path) {

@@ -56,6 +56,7 @@ Outcome outcome_of(Call& call, CallEnd end, const std::string& plugin) {
   }
   if (reason == COF_CANCEL_REQUESTED) return fail_as(Outcome::Kind::cancelled);
   if (end.status == COF_DEFERRED) {
+    const std::lock_guard lock{call.mutex};
     outcome.kind = Outcome::Kind::deferred;
     outcome.run_at = call.deferral->run_at;
     outcome.checkpoint = std::move(call.deferral->checkpoint);

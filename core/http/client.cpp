@@ -164,7 +164,11 @@ void Client::State::begin_try(Request& request) {
   }
   Transfer& transfer = *request.transfer;
   transfer.rewind();
-  if (!transfer.is_ready() || !multi.prepare(transfer.easy()) || !multi.add(transfer.easy())) {
+  // When every connection is in use libcurl would look at all of them for nothing; with thousands
+  // that is most of its work.  (One connection carries many requests with HTTP/2: not there.)
+  const bool is_fresh = request.target.scheme == "http" && multi.open_connections() <= running;
+  if (!transfer.is_ready() || !multi.prepare(transfer.easy(), is_fresh) ||
+      !multi.add(transfer.easy())) {
     return finish(request, make_error("limit_reached", "no memory or descriptors for a request",
                                       /*retryable=*/true));
   }
@@ -222,11 +226,14 @@ void Client::State::end_try(Request& request, int code) {
                     make_curl_error(code, failure, request.target, request.transfer->error_text()),
                     failure);
   }
-  leave_wire(request);
   if (!request.has_head()) {
-    return finish(request, make_error("protocol_error",
-                                      "an answer without a head (" + request.target.host + ")"));
+    // libcurl takes the end of the connection in the middle of a head for an empty answer.
+    return fail_try(request,
+                    make_error("connection_lost",
+                               "the answer ended in its head (" + request.target.host + ")"),
+                    Failure::maybe_processed);
   }
+  leave_wire(request);
   request.host->budget.succeeded();
   request.give_head();
   // on_head may have cancelled it.

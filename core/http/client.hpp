@@ -63,6 +63,15 @@ struct ResponseHandler {
   UniqueFunction<void(std::optional<Error>)> on_end;
 };
 
+// Where a URL points to, as the client reads it: for those who allow some hosts only.  Code
+// "invalid_url" for what is no http or https URL with a host.
+struct Origin {
+  std::string scheme;  // "http" or "https"
+  std::string host;    // lower case; IPv6 in brackets
+  bool is_loopback = false;
+};
+Result<Origin> origin_of(const std::string& url);
+
 // HTTP requests on the loop by libcurl's multi interface: thousands at once on one thread,
 // connections re-used, HTTP/2 where the server speaks it.
 //

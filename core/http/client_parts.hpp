@@ -46,8 +46,9 @@ class Multi {
   Multi(Loop& loop, Options options, OnDone on_done);
   ~Multi();
 
-  // Sets what every handle needs to work here: sockets, sharing.  False: libcurl failed.
-  bool prepare(EasyHandle easy);
+  // Sets what every handle needs to work here: sockets, sharing.  `is_fresh`: do not look for a
+  // connection to use again.  False: libcurl failed.
+  bool prepare(EasyHandle easy, bool is_fresh);
   // False: libcurl refused it.
   bool add(EasyHandle easy);
   // Not from inside libcurl (is_inside()).
@@ -123,6 +124,8 @@ class Transfer {
   bool ready_ = false;
   const bool idempotent_;
   const bool loopback_only_;
+  bool is_post_ = false;  // for libcurl: it has a body, perhaps an empty one
+  bool is_read_ = false;  // by read_body()
   std::uint64_t body_size_ = 0;
 
   std::size_t part_ = 0;  // where the next byte of the body is

@@ -184,6 +184,7 @@ void Transfer::set_method() {
     }
     return;
   }
+  is_post_ = true;
   set(CURLOPT_POST, 1L);
   if (method != "POST") set(CURLOPT_CUSTOMREQUEST, method.c_str());
   set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_size_));
@@ -194,6 +195,7 @@ void Transfer::set_method() {
   } else if (is_one_text && body_size_ <= copied_body_bytes_max) {
     set(CURLOPT_POSTFIELDS, std::get<std::string>(request_.body.front()).c_str());
   } else {
+    is_read_ = true;
     set(CURLOPT_READDATA, static_cast<void*>(this));
     set(CURLOPT_READFUNCTION, &Callbacks::read);
     set(CURLOPT_SEEKDATA, static_cast<void*>(this));
@@ -216,7 +218,7 @@ void Transfer::set_headers() {
     add(value.empty() ? name + ";" : name + ": " + value);  // ";": libcurl's way to send it empty
   }
   // libcurl would add its own of these to bodies.
-  if (body_size_ > 0 || request_.method == "POST") {
+  if (is_post_) {
     if (!has_content_type) add("Content-Type:");
     if (!has_expect) add("Expect:");
   }
@@ -322,7 +324,9 @@ Transfer::Numbers Transfer::numbers() const noexcept {
   curl_easy_getinfo(easy_, CURLINFO_HEADER_SIZE, &header_bytes);
   curl_easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
   Numbers numbers;
-  numbers.sent = static_cast<std::uint64_t>(up) + static_cast<std::uint64_t>(request_bytes);
+  // A short body goes out together with the head and is counted there already.
+  numbers.sent = static_cast<std::uint64_t>(request_bytes);
+  if (is_read_) numbers.sent += static_cast<std::uint64_t>(up);
   numbers.received = static_cast<std::uint64_t>(down) + static_cast<std::uint64_t>(header_bytes);
   numbers.is_http2 = version == CURL_HTTP_VERSION_2_0;
   return numbers;

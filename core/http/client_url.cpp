@@ -38,33 +38,55 @@ bool is_loopback(const std::string& host) noexcept {
 
 }  // namespace
 
-Result<Target> parse_target(const std::string& text) {
-  const auto invalid = [](std::string why) { return make_error("invalid_url", std::move(why)); };
+namespace {
+
+Error invalid_url(std::string why) { return make_error("invalid_url", std::move(why)); }
+
+using Url = std::unique_ptr<CURLU, UrlCleanup>;
+
+Result<Origin> parse_origin(const std::string& text, Url& url) {
   if (text.size() > url_bytes_max || text.find('\0') != std::string::npos) {
-    return invalid("the URL is longer than 16 KiB or holds a zero byte");
+    return invalid_url("the URL is longer than 16 KiB or holds a zero byte");
   }
-  const std::unique_ptr<CURLU, UrlCleanup> url{curl_url()};
+  url.reset(curl_url());
   if (!url ||
       curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
-    return invalid("not a URL");
+    return invalid_url("not a URL");
   }
-  Target target;
-  target.scheme = part(url.get(), CURLUPART_SCHEME);
-  target.host = part(url.get(), CURLUPART_HOST);
-  for (char& letter : target.host) {
+  Origin origin;
+  origin.scheme = part(url.get(), CURLUPART_SCHEME);
+  origin.host = part(url.get(), CURLUPART_HOST);
+  for (char& letter : origin.host) {
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
   }
-  if (target.host.empty()) return invalid("the URL names no host");
+  if (origin.host.empty()) return invalid_url("the URL names no host");
+  if (origin.scheme != "http" && origin.scheme != "https") {
+    return invalid_url("only https URLs, and http to loopback addresses");
+  }
+  origin.is_loopback = is_loopback(origin.host);
+  return origin;
+}
+
+}  // namespace
+
+Result<Origin> origin_of(const std::string& url) {
+  Url parsed;
+  return parse_origin(url, parsed);
+}
+
+Result<Target> parse_target(const std::string& text) {
+  Url url;
+  auto origin = parse_origin(text, url);
+  if (!origin) return origin.error();
   if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty()) {
-    return invalid("a URL must not hold a user or a password: send a header");
+    return invalid_url("a URL must not hold a user or a password: send a header");
   }
-  if (target.scheme == "http") {
-    if (!is_loopback(target.host)) {
-      return invalid("http is allowed to loopback addresses only: use https");
-    }
-  } else if (target.scheme != "https") {
-    return invalid("only https URLs, and http to loopback addresses");
+  if (origin->scheme == "http" && !origin->is_loopback) {
+    return invalid_url("http is allowed to loopback addresses only: use https");
   }
+  Target target;
+  target.scheme = std::move(origin->scheme);
+  target.host = std::move(origin->host);
   target.key = target.scheme + "://" + target.host + ":" +
                part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
   return target;

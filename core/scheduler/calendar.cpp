@@ -5,16 +5,15 @@
 #include "core/scheduler/timezone.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace cofounder {
 namespace {
 
 using std::chrono::days;
 using std::chrono::floor;
-using std::chrono::local_seconds;
 using std::chrono::seconds;
 using std::chrono::sys_days;
-using std::chrono::sys_seconds;
 
 constexpr days search_max{36'525};  // 100 years
 // Outside of these years there are no due times; everything below can calculate without overflow.
@@ -62,16 +61,14 @@ struct Zoned {
   // due earlier, and those up to the local time at `after` are due by then.
   std::optional<Time> next_of_local_time(Time after) const noexcept {
     const Time limit = after + search_max;
-    const auto offset_at = [this](Time time) {
-      return zone->span_at(floor<seconds>(time)).offset;
-    };
+    const auto offset_at = [this](Time time) { return zone->span_at(floor<seconds>(time)).offset; };
     LocalTime from{after.time_since_epoch() + offset_at(after) + Milliseconds{1}};
     const LocalTime last{limit.time_since_epoch() + offset_at(limit)};
     while (const auto local = pattern.next(from, last)) {
       const TimeZone::Span span = zone->span_of(floor<seconds>(*local));
       Time due{local->time_since_epoch() - span.offset};
       // A local time that is skipped is due at the change.
-      if (span.begin != sys_seconds::min()) due = std::max(due, Time{span.begin});
+      due = std::max(due, Time{span.begin});
       if (due > limit) break;
       if (due > after) return due;
       // `after` is in a repeated hour for the second time: go on where the first pass ended.

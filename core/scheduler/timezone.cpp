@@ -38,7 +38,7 @@ std::optional<std::string> load_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (file < 0) return std::nullopt;
   std::string bytes;
-  struct stat status {};
+  struct stat status{};
   bool good = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size >= 0 &&
               static_cast<std::size_t>(status.st_size) <= file_bytes_max;
   if (good) {
@@ -158,8 +158,13 @@ Result<TimeZone> TimeZone::parse(std::string_view file) {
     const sys_seconds at{seconds{big_endian(times.substr(i * 8, 8))}};
     const auto type = static_cast<unsigned char>(indexes[i]);
     if (type >= offsets.size()) return broken("a type is missing");
-    if (i > 0 && at <= zone.changes_.back().at) return broken("its times are not in order");
-    zone.changes_.push_back({at, offsets[type]});
+    if (!zone.changes_.empty() && at <= zone.changes_.back().at)
+      return broken("its times are not in order");
+    if (at <= since_ever) {
+      zone.first_offset_ = offsets[type];
+    } else if (at < for_ever) {
+      zone.changes_.push_back({at, offsets[type]});
+    }
   }
 
   std::string_view footer = file.substr(block->bytes(8));
@@ -178,7 +183,7 @@ TimeZone::Span TimeZone::span_at(sys_seconds time) const noexcept {
   const auto next = std::upper_bound(changes_.begin(), changes_.end(), time,
                                      [](sys_seconds t, const Change& c) { return t < c.at; });
   if (next == changes_.end() && rule_) return span_by_rule(time);
-  Span span{sys_seconds::min(), sys_seconds::max(), first_offset_};
+  Span span{since_ever, for_ever, first_offset_};
   if (next != changes_.begin()) {
     span.begin = std::prev(next)->at;
     span.offset = std::prev(next)->offset;
@@ -189,15 +194,12 @@ TimeZone::Span TimeZone::span_at(sys_seconds time) const noexcept {
 
 // `time` is not before the last change of the table.
 TimeZone::Span TimeZone::span_by_rule(sys_seconds time) const noexcept {
-  Span span{sys_seconds::min(), sys_seconds::max(), rule_->standard()};
-  if (!changes_.empty()) span = {changes_.back().at, sys_seconds::max(), changes_.back().offset};
+  Span span{since_ever, for_ever, rule_->standard()};
+  if (!changes_.empty()) span = {changes_.back().at, for_ever, changes_.back().offset};
   if (!rule_->has_daylight()) return span;
 
-  // Far away from any year that has a name the rule means nothing.
-  constexpr sys_seconds first{std::chrono::sys_days{std::chrono::year{-30'000} / 1 / 1}};
-  constexpr sys_seconds last{std::chrono::sys_days{std::chrono::year{30'000} / 1 / 1}};
   const std::chrono::year_month_day date{
-      std::chrono::floor<std::chrono::days>(std::clamp(time, first, last))};
+      std::chrono::floor<std::chrono::days>(std::clamp(time, since_ever, for_ever))};
   for (int year = -1; year <= 1; ++year) {
     for (const Change& change : rule_->changes(date.year() + std::chrono::years{year})) {
       if (change.at <= span.begin) continue;
@@ -215,8 +217,8 @@ TimeZone::Span TimeZone::span_by_rule(sys_seconds time) const noexcept {
 TimeZone::Span TimeZone::span_of(local_seconds local) const noexcept {
   const sys_seconds as_utc{local.time_since_epoch()};
   Span span = span_at(as_utc - offset_max);
-  // Ends because the last span has no end; in practice after at most three steps.
-  while (span.end != sys_seconds::max() && as_utc - span.offset >= span.end) {
+  // Ends because the last span does; in practice after at most three steps.
+  while (span.end < for_ever && as_utc - span.offset >= span.end) {
     span = span_at(span.end);
   }
   return span;

@@ -19,10 +19,16 @@ class TimeZone {
  public:
   // A stretch of time with one offset: begin <= t < end, local = t + offset.
   struct Span {
-    std::chrono::sys_seconds begin;  // min(): since ever
-    std::chrono::sys_seconds end;    // max(): for ever
+    std::chrono::sys_seconds begin;  // since_ever at least
+    std::chrono::sys_seconds end;    // for_ever at most
     std::chrono::seconds offset;
   };
+
+  // Far enough for everything that has a date, and safe to convert to milliseconds.
+  static constexpr std::chrono::sys_seconds since_ever{
+      std::chrono::sys_days{std::chrono::year{-30'000} / 1 / 1}};
+  static constexpr std::chrono::sys_seconds for_ever{
+      std::chrono::sys_days{std::chrono::year{30'000} / 1 / 1}};
 
   // The zone that never differs from UTC.
   TimeZone() = default;

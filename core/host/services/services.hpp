@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 // What the services give to the rest of the host.
@@ -12,6 +14,13 @@ struct Call;
 
 // The table of "cof.http/1", or null.  Each begins with uint32_t struct_size, minor.
 const void* find_service(std::string_view iid) noexcept;
+
+// All that this host has, for negotiation.
+struct ServiceVersion {
+  std::string_view iid;  // "cof.http/1"
+  std::uint32_t minor = 0;
+};
+std::span<const ServiceVersion> services() noexcept;
 
 // What the services keep for one plugin: rate limits, timers, file handles.
 class ServiceState;
