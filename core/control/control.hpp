@@ -47,6 +47,9 @@ class Control {
   // Into the event stream, as "TYPE" with JSON data.
   void publish(std::string type, std::string json, TaskId task = 0, std::string plugin = {});
 
+  // Ends the event streams, which have no end of their own: call it when the daemon stops.
+  void end_streams();
+
   void access_changed();  // the configuration's access lists were replaced
 
  private:

@@ -49,6 +49,7 @@ struct Manifest {
   struct {
     std::vector<std::string> http;       // host names, "*.example.org", "setting:base_url"
     std::vector<std::string> secrets;    // dotted paths of the configuration
+    std::vector<std::string> events;     // topics it may subscribe to: "task.*"
     std::vector<std::string> tasks;      // foreign operations it may submit: "cloudinary.upload"
     bool metrics = false;
     bool stats = false;

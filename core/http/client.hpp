@@ -39,24 +39,38 @@ struct ClientRequest {
   std::uint64_t response_bytes_max = 8u << 20;  // over it: code "response_too_big"
   bool idempotent = false;             // GET, HEAD, PUT and DELETE always are
   int tries_max = 3;                   // 1: no retry
+  std::vector<int> retry_statuses;     // besides those that always are tried again
+  Milliseconds retry_wait_max{0};      // as Options::wait_max; 0: that
   std::string owner;                   // plugin id: for counters, limits and logs
 };
 
 struct ResponseHead {
   int status = 0;
   Headers headers;
+  Milliseconds retry_after{0};  // the answer asked to wait so long; 0: it did not
   std::string_view find(std::string_view lower_case_name) const noexcept;  // empty: absent
 };
 
-// What a request calls, on the loop.  on_head comes once, before the body, for the last try only.
-// on_body returns false to pause: resume() goes on (with the same rules).  on_end comes exactly
-// once, last, unless the request is cancelled by its owner's destroying it: an answer that came
-// whole (of whatever status) has no error.
+// What a request calls, on the loop.  on_head comes once, before the body, for the last try only:
+// while another try may follow it waits for the first byte of the body or its end.  on_body returns
+// false to pause: resume() goes on (with the same rules); paused time is not silence, and an answer
+// that ends while paused still ends.  on_end comes exactly once, last, unless the client was
+// destroyed: an answer that came whole (of whatever status) has no error.  Each may be empty.
+// They may call the client, but only on_end may destroy it.
 struct ResponseHandler {
   UniqueFunction<void(const ResponseHead&)> on_head;
   UniqueFunction<bool(std::string_view bytes)> on_body;
   UniqueFunction<void(std::optional<Error>)> on_end;
 };
+
+// Where a URL points to, as the client reads it: for those who allow some hosts only.  Code
+// "invalid_url" for what is no http or https URL with a host.
+struct Origin {
+  std::string scheme;  // "http" or "https"
+  std::string host;    // lower case; IPv6 in brackets
+  bool is_loopback = false;
+};
+Result<Origin> origin_of(const std::string& url);
 
 // HTTP requests on the loop by libcurl's multi interface: thousands at once on one thread,
 // connections re-used, HTTP/2 where the server speaks it.
@@ -64,8 +78,14 @@ struct ResponseHandler {
 // Only https, and http to loopback addresses; redirects are not followed.  What fails is classified
 // as docs say (never sent, maybe processed, ...), tried again with backoff where that is safe, and
 // told with codes "connect_failed", "tls_failed", "timed_out", "connection_lost",
-// "response_too_big", "invalid_url", "protocol_error", "limit_reached".  Authorization, keys and
-// bodies never reach a log.  On the loop only; the loop must outlive it.
+// "response_too_big", "invalid_url", "invalid_request", "protocol_error", "limit_reached",
+// "body_unreadable", "cancelled".  An error is retryable when to send the request again is safe.
+// Authorization, keys, paths, queries and bodies never reach a log or an error.
+//
+// At most connections_per_host_max requests to a host are on the wire (a hundred times as many
+// where it speaks HTTP/2); the others wait, which no limit counts.  libcurl and TLS are loaded into
+// memory with the first request; connections not used for half a minute are closed.  On the loop
+// only; the loop must outlive it.
 class Client {
  public:
   struct Options {
@@ -74,7 +94,8 @@ class Client {
     int transfers_per_owner_max = 16'384;  // over it: "limit_reached", retryable
     std::string ca_file;                   // empty: the system's
     std::string user_agent;
-    Milliseconds wait_max{60'000};  // a longer Retry-After ends the request with retry_after set
+    Milliseconds wait_max{60'000};  // who asks for a longer wait gives the answer: no more tries
+    Clock* clock = nullptr;         // of time limits and waits; nullptr: the loop's
   };
   struct Counters {
     std::uint64_t started = 0;

@@ -95,6 +95,12 @@ void Responder::end_stream() {
   if (connection != nullptr) connection->end_stream(connection);
 }
 
+void Responder::abort_stream() {
+  assert(exchange_ != nullptr && exchange_->is_streaming);
+  const auto connection = exchange_->connection;
+  if (connection != nullptr) connection->close();
+}
+
 void Responder::on_gone(UniqueFunction<void()> action) {
   if (exchange_->connection != nullptr) exchange_->on_gone = std::move(action);
 }

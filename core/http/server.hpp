@@ -33,6 +33,7 @@ struct ServerRequest {
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;             // empty when it went to a body sink
   Peer peer;
+  std::shared_ptr<void> attachment;  // what ServerHandler::plan left for handle
 
   std::string_view header(std::string_view lower_case_name) const noexcept;
   std::optional<std::string_view> query_value(std::string_view name) const noexcept;
@@ -44,6 +45,9 @@ struct ServerResponse {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers{};
 };
+
+// {"error": {...}}, with Retry-After when the error says how long.
+ServerResponse error_response(int status, const Error& error);
 
 // The right and the duty to answer one request, once.  Movable; on the loop only.  When it is
 // destroyed without an answer the client gets 500.  After the client went away everything is a
@@ -57,7 +61,6 @@ class Responder {
   ~Responder();
 
   void send(ServerResponse response);
-  // {"error": {...}}
   void send_error(int status, const Error& error);
 
   // A streamed answer (chunked): head first, then pieces.  `write` says whether the client keeps up
@@ -67,6 +70,8 @@ class Responder {
   bool write(std::string_view piece);
   void on_drain(UniqueFunction<void()> action);
   void end_stream();
+  // Ends a stream so that the client sees that it is not whole: closes the connection.
+  void abort_stream();
 
   // Calls `action` once when the client goes away before the answer is complete.
   void on_gone(UniqueFunction<void()> action);
@@ -90,6 +95,7 @@ struct ServerHandler {
     std::optional<BodySink> sink;
     std::optional<std::pair<int, Error>> refusal;
     std::uint64_t body_bytes_max = 0;  // 0: the server's default
+    std::shared_ptr<void> attachment{};
   };
   UniqueFunction<Plan(const ServerRequest& head)> plan;
   UniqueFunction<void(ServerRequest, Responder)> handle;

@@ -28,6 +28,8 @@ class ReadyIndex {
 
   ReadyIndex();
   ~ReadyIndex();
+  ReadyIndex(ReadyIndex&&) noexcept;
+  ReadyIndex& operator=(ReadyIndex&&) noexcept;
 
   void set_limits(const ClaimLimits& limits);
 
@@ -39,6 +41,8 @@ class ReadyIndex {
 
   // Takes at most `count_max` tasks that may start at `now`, best first, and counts them as running.
   std::vector<TaskId> claim(Time now, std::size_t count_max);
+  // A task runs already: when the index is built anew while tasks run.
+  void add_running(std::string_view queue, std::string_view op, TaskId task);
   // A running task ended or went back to waiting (then add() it too).
   void ended(TaskId task) noexcept;
 
@@ -48,6 +52,9 @@ class ReadyIndex {
 
   std::size_t waiting() const noexcept;
   std::size_t running() const noexcept;
+  // How many of the waiting ones are due at `now`, whatever the limits say.
+  std::size_t ready(Time now);
+  std::map<std::string, std::int64_t> waiting_by_queue() const;
 
  private:
   struct State;

@@ -14,7 +14,8 @@ extern "C" {
 typedef struct cof_failure {
   uint32_t struct_size;
   int32_t retryable;      /* 1 yes, 2 no, 0 as the status says */
-  cof_str code;           /* [a-z0-9_]{1,64}: stable, machine-readable */
+  cof_str code;           /* [a-z0-9_]{1,64}: stable, machine-readable; empty: the one of the
+                             status */
   cof_str message;        /* one or two sentences for people, without secrets; cut at 4 KiB */
   int64_t retry_after_ms; /* do not try again earlier; 0: the retry policy decides */
 } cof_failure;

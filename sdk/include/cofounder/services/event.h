@@ -16,7 +16,7 @@ typedef struct cof_event_service {
   uint32_t minor; /* of this interface */
 
   /* [post] Publishes `json` (at most 64 KiB) under "<plugin id>.<topic>" to the event stream and to
-   * the plugins that subscribe.  COF_OK, COF_EINVALID, COF_ELIMIT. */
+   * the plugins that subscribe.  COF_OK, COF_EINVALID, COF_ETOOBIG, COF_ELIMIT. */
   int32_t (*publish)(const cof_host *host, cof_str topic, cof_str json);
 
   /* [any] From now on events of `topic` ("task.succeeded", "oauth.login", or a prefix that ends in

@@ -36,8 +36,8 @@ typedef struct cof_file_service {
   int64_t (*read)(const cof_host *host, uint64_t handle, uint64_t offset, void *buffer,
                   uint64_t size);
 
-  /* [disk] Appends to a file opened for writing.  COF_OK, COF_EGONE, COF_ETOOBIG,
-   * COF_EUNAVAILABLE. */
+  /* [disk] Appends to a file opened for writing.  COF_OK, COF_EGONE, COF_ETOOBIG, COF_ELIMIT when
+   * the plugin's share of scratch is full, COF_EUNAVAILABLE. */
   int32_t (*write)(const cof_host *host, uint64_t handle, cof_bytes piece);
 
   /* [disk] Puts a written file in place, atomically, replacing an older one.  COF_OK, COF_EGONE,

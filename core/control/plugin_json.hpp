@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/json.hpp"
+#include "core/host/plugin_host.hpp"
+
+namespace cofounder {
+
+// A plugin as GET /v1/plugins/{id} shows it.  `manifest` may be null.
+void write_plugin(json::Writer& out, const PluginInfo& plugin, const Manifest* manifest);
+
+}  // namespace cofounder

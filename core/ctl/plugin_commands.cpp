@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/text.hpp"
+#include "core/ctl/inspect.hpp"
+#include "core/ctl/new_plugin.hpp"
+#include "core/ctl/table.hpp"
+
+#include <ostream>
+
+namespace cofounder::ctl {
+namespace {
+
+int list(Session& session, const Given&) {
+  Request request;
+  request.target = "/v1/plugins";
+  const Answer answer = ask(session, request);
+  if (printed_as_json(session, answer)) return exit_code::ok;
+  const json::Document document = parse_body(answer);
+  const json::View plugins = list_of(document.root(), "plugins");
+  if (plugins.size() == 0) session.out << "no plugins\n";
+  print_list(session.out, plugins,
+             {{"ID", "/id"},
+              {"STATE", "/state"},
+              {"VERSION", "/version"},
+              {"ISOLATION", "/isolation"},
+              {"CALLS", "/calls/total"},
+              {"FAILED", "/calls/failed"},
+              {"IN FLIGHT", "/calls/in_flight"},
+              {"P99 MS", "/calls/latency_p99_ms"},
+              {"RESTARTS", "/restarts"},
+              {"LAST ERROR", "/last_error/code"}},
+             wall_now());
+  return exit_code::ok;
+}
+
+int show(Session& session, const Given& given) {
+  Request request;
+  request.target = "/v1/plugins/" + encode(given.one("ID"));
+  const Answer answer = ask(session, request);
+  if (!printed_as_json(session, answer)) {
+    print_object(session.out, parse_body(answer).root(), wall_now());
+  }
+  return exit_code::ok;
+}
+
+// The daemon answers when it is done: the hooks have deadlines of up to a minute and more.
+int act(Session& session, const Given& given, const char* verb) {
+  Request request;
+  request.method = "POST";
+  request.target = "/v1/plugins/" + encode(given.one("ID")) + "/" + verb;
+  request.silence_max = Milliseconds{600'000};
+  const Answer answer = ask(session, request);
+  if (printed_as_json(session, answer)) return exit_code::ok;
+  const json::Document document = parse_body(answer);
+  session.out << printable(given.one("ID")) << ": "
+              << printable(document.root().string_or("state", "done")) << '\n';
+  return exit_code::ok;
+}
+
+int start(Session& session, const Given& given) { return act(session, given, "start"); }
+int stop(Session& session, const Given& given) { return act(session, given, "stop"); }
+int restart(Session& session, const Given& given) { return act(session, given, "restart"); }
+int reload(Session& session, const Given& given) { return act(session, given, "reload"); }
+
+}  // namespace
+
+std::vector<Command> plugin_commands() {
+  const Argument id{"ID", "the plugin's id"};
+  return {
+      {"plugin", "look at and steer plugins, and make new ones", {}, {}, "", nullptr},
+      {"plugin list", "list all plugins", {}, {}, "Example:\n  cofounderctl plugin list", list},
+      {"plugin show",
+       "show one plugin",
+       {id},
+       {},
+       "Example:\n  cofounderctl plugin show hello",
+       show},
+      {"plugin start",
+       "start a plugin",
+       {id},
+       {},
+       "Example:\n  cofounderctl plugin start hello",
+       start},
+      {"plugin stop",
+       "finish what runs in a plugin and stop it",
+       {id},
+       {},
+       "Example:\n  cofounderctl plugin stop hello",
+       stop},
+      {"plugin restart",
+       "stop and start a plugin",
+       {id},
+       {},
+       "Example:\n  cofounderctl plugin restart hello",
+       restart},
+      {"plugin reload",
+       "load a plugin's file anew",
+       {id},
+       {},
+       "Example:\n  cofounderctl plugin reload hello",
+       reload},
+      {"plugin inspect",
+       "show the manifest of a plugin's file without running any of it",
+       {{"FILE", "a .so file", true, false, Words::file}},
+       {},
+       "Example:\n  cofounderctl plugin inspect /usr/lib/cofounderd/plugins/hello.so",
+       inspect_plugin},
+      {"plugin new",
+       "make a folder with a new plugin in it",
+       {{"NAME", "its id: small letters, digits and dashes"}},
+       {{"directory", "PATH", "the folder to make; NAME when it is not given", false, false,
+         Words::folder},
+        {"template", "PATH", "copy this folder instead of the SDK's template", false, false,
+         Words::folder}},
+       "Example:\n  cofounderctl plugin new weather && cd weather && cmake -B build && cmake "
+       "--build "
+       "build",
+       new_plugin},
+  };
+}
+
+}  // namespace cofounder::ctl

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/error.hpp"
+
+#include <cofounder/abi.h>
+
+#include <filesystem>
+#include <string>
+
+namespace cofounder::host {
+
+// A plugin's file, opened once: what was checked is what is read and loaded, whatever happens to
+// its name meanwhile.
+class LibraryFile {
+ public:
+  // Codes "unreadable" (also for a link) and "plugin_file_unsafe": it must belong to root or to the
+  // daemon's user, and nobody else may write it.
+  static Result<LibraryFile> open(const std::filesystem::path& path);
+
+  LibraryFile(LibraryFile&& other) noexcept;
+  LibraryFile& operator=(LibraryFile&& other) noexcept;
+  ~LibraryFile();
+
+  int descriptor() const noexcept { return descriptor_; }
+  const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  LibraryFile(std::filesystem::path path, int descriptor)
+      : path_{std::move(path)}, descriptor_{descriptor} {}
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+// What is called when a plugin is entered, for ever valid: libraries are never unloaded, for one
+// that touched a thread_local stays mapped anyway, and its path would then give the old code again.
+struct Library {
+  cof_plugin api;      // fields that the plugin does not know are zero
+  std::string sha256;
+};
+
+// Copies the file to FOLDER/SHA256.so (0500 below a 0700 folder), loads that and fetches the one
+// symbol.  glibc knows libraries by name: a name that says the content cannot give old code.
+// This runs the library's constructors, so never call it on the loop.  Codes "unreadable",
+// "plugin_not_copied", "plugin_not_loaded", "plugin_invalid".
+Result<Library> load_library(const LibraryFile& file, const std::filesystem::path& folder);
+
+// Removes copies that this process did not load.
+void remove_old_copies(const std::filesystem::path& folder) noexcept;
+
+}  // namespace cofounder::host

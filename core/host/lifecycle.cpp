@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/host/lifecycle.hpp"
+
+#include "core/base/log.hpp"
+#include "core/host/border.hpp"
+#include "core/host/outcome.hpp"
+
+#include <utility>
+
+namespace cofounder::host {
+
+namespace {
+
+// Instances live until the process ends, for a plugin may keep its cof_host; from here leak
+// checkers see them.
+Instance* keep_for_ever(std::unique_ptr<Instance> instance) {
+  static auto* const instances = new std::vector<std::unique_ptr<Instance>>;
+  instances->push_back(std::move(instance));
+  return instances->back().get();
+}
+
+}  // namespace
+
+// What the load job finds out, for the loop.
+struct Lifecycle::Loading {
+  std::optional<Error> error;
+  std::optional<Library> library;
+};
+
+Lifecycle::Lifecycle(Instance::World& world, Manifest manifest,
+                     std::shared_ptr<const PluginConfig> config)
+    : world_{world},
+      instance_{keep_for_ever(std::make_unique<Instance>(world, std::move(manifest), config))},
+      config_{std::move(config)} {
+  caller_ = std::make_unique<Caller>(*instance_, [this](const Error& why) {
+    state_ = PluginState::quarantined;
+    last_error_ = why;
+    log::error(why.message, {{"COF_PLUGIN", instance_->id()}});
+    if (on_quarantined) on_quarantined();
+  });
+}
+
+Lifecycle::~Lifecycle() {
+  *alive_ = false;
+  caller_->close();
+  instance_->set_gone();
+  instance_->detach();
+  if (!closed_ && !caller_->given_up()) instance_->workers().abandon();
+  instance_->on_over = nullptr;
+  instance_->on_no_operations = nullptr;
+}
+
+bool Lifecycle::stuck() const noexcept { return instance_->workers().stuck(); }
+
+const PluginConfig::Deadlines& Lifecycle::deadlines() const { return config_->deadlines; }
+
+void Lifecycle::hook(int kind, const char* name, Milliseconds deadline, Workers::Order order,
+                     Enter enter, Done done, std::shared_ptr<const PluginConfig> candidate) {
+  auto call_done = [this, name, done = std::move(done)](CallEnd end) mutable {
+    if (caller_->given_up()) return done(last_error_);
+    if (end.status == COF_OK) return done(std::nullopt);
+    Call call;  // for the words only
+    call.name = name;
+    Error error = error_of(call, end, instance_->id());
+    error.message = "plugin \"" + instance_->id() + "\", " + name + ": " + error.message;
+    done(std::move(error));
+  };
+  caller_->hook(kind, name, deadline, order, std::move(candidate), std::move(enter),
+                std::move(call_done));
+}
+
+void Lifecycle::load(std::shared_ptr<LibraryFile> file, std::filesystem::path folder, Done done) {
+  state_ = PluginState::starting;
+  const auto loading = std::make_shared<Loading>();
+  // Constructors of the library are the plugin's code, too.  They get the time of configure(): the
+  // file may have to come from a slow disk.
+  hook(COF_CALL_CREATE, "load", deadlines().configure, Workers::Order::exclusive,
+       [loading, file = std::move(file), folder = std::move(folder)](const cof_call&) {
+         Result<Library> library = load_library(*file, folder);
+         if (library.has_error()) {
+           loading->error = library.error();
+           return std::int32_t{COF_EFAILED};
+         }
+         loading->library = std::move(*library);
+         return std::int32_t{COF_OK};
+       },
+       [this, loading, done = std::move(done)](std::optional<Error> error) mutable {
+         if (error) {
+           if (loading->error && !caller_->given_up()) error = loading->error;
+           error->plugin = instance_->id();
+           return done(std::move(error));
+         }
+         sha256_ = loading->library->sha256;
+         instance_->adopt(loading->library->api);
+         const Manifest& manifest = instance_->manifest();
+         if (instance_->api().invoke == nullptr &&
+             (!manifest.operations.empty() || !manifest.routes.empty())) {
+           Error invalid = make_error("plugin_invalid",
+                                      "plugin \"" + manifest.id +
+                                          "\" has operations or routes in its manifest, but no invoke");
+           invalid.plugin = manifest.id;
+           return done(std::move(invalid));
+         }
+         create(std::move(done));
+       });
+}
+
+void Lifecycle::create(Done done) {
+  hook(COF_CALL_CREATE, "create", deadlines().create, Workers::Order::exclusive,
+       [instance = instance_](const cof_call& call) {
+         return instance->api().create(instance->border(), &call, &instance->self);
+       },
+       [this, done = std::move(done)](std::optional<Error> error) mutable {
+         created_ = !error;
+         done(std::move(error));
+       });
+}
+
+void Lifecycle::configure(int phase, const char* name, std::shared_ptr<const PluginConfig> config,
+                          Done done) {
+  if (instance_->api().configure == nullptr) {
+    world_.loop.post([done = std::move(done), alive = alive_]() mutable {
+      if (*alive) done(std::nullopt);
+    });
+    return;
+  }
+  const auto order = phase == COF_CONFIGURE_APPLY ? Workers::Order::exclusive
+                                                  : Workers::Order::begins;
+  hook(COF_CALL_CONFIGURE, name, deadlines().configure, order,
+       [instance = instance_, phase, config](const cof_call& call) {
+         cof_configuration configuration{};
+         configuration.struct_size = sizeof configuration;
+         configuration.phase = phase;
+         configuration.json = to_cof(config->settings);
+         return instance->api().configure(instance->self, &call, &configuration);
+       },
+       std::move(done), config);
+}
+
+void Lifecycle::check(std::shared_ptr<const PluginConfig> config, Done done) {
+  configure(COF_CONFIGURE_CHECK, "configure (check)", std::move(config), std::move(done));
+}
+
+void Lifecycle::apply(std::shared_ptr<const PluginConfig> config, Done done) {
+  configure(COF_CONFIGURE_APPLY, "configure (apply)", config,
+            [this, config, done = std::move(done)](std::optional<Error> error) mutable {
+              if (!error) {
+                instance_->apply_config(config);
+                config_ = config;
+              }
+              done(std::move(error));
+            });
+}
+
+void Lifecycle::start(Done done) {
+  auto started = [this, done = std::move(done)](std::optional<Error> error) mutable {
+    if (!error && state_ == PluginState::starting) {
+      started_ = true;
+      state_ = PluginState::ready;
+    }
+    done(std::move(error));
+  };
+  if (instance_->api().start == nullptr) {
+    world_.loop.post([started = std::move(started), alive = alive_]() mutable {
+      if (*alive) started(std::nullopt);
+    });
+    return;
+  }
+  hook(COF_CALL_START, "start", deadlines().start, Workers::Order::exclusive,
+       [instance = instance_](const cof_call& call) {
+         return instance->api().start(instance->self, &call);
+       },
+       std::move(started));
+}
+
+void Lifecycle::drain(bool bounded, Done done) {
+  if (state_ != PluginState::ready && state_ != PluginState::draining) {
+    world_.loop.post([done = std::move(done), alive = alive_]() mutable {
+      if (*alive) done(std::nullopt);
+    });
+    return;
+  }
+  const bool first = std::exchange(state_, PluginState::draining) == PluginState::ready;
+  if (bounded) {
+    world_.loop.clock().call_after(deadlines().drain, [this, alive = alive_] {
+      if (*alive && !closed_) caller_->cancel_all(COF_CANCEL_STOPPING);
+    });
+  }
+  auto hook_over = [this, done = std::move(done)](std::optional<Error> error) mutable {
+    if (error) last_error_ = error;
+    caller_->when_idle([done = std::move(done), error = std::move(error)]() mutable {
+      done(std::move(error));
+    });
+  };
+  if (!first || instance_->api().drain == nullptr) return hook_over(std::nullopt);
+  hook(COF_CALL_DRAIN, "drain", deadlines().drain, Workers::Order::begins,
+       [instance = instance_](const cof_call& call) {
+         return instance->api().drain(instance->self, &call);
+       },
+       std::move(hook_over));
+}
+
+void Lifecycle::stop(Done done) {
+  if (closed_ || caller_->given_up()) {
+    world_.loop.post([this, alive = alive_, done = std::move(done)]() mutable {
+      if (*alive) close(std::move(done), std::nullopt);
+    });
+    return;
+  }
+  state_ = PluginState::draining;
+  caller_->cancel_all(COF_CANCEL_STOPPING);
+  caller_->when_idle([this, done = std::move(done)]() mutable { enter_stop(std::move(done)); });
+}
+
+void Lifecycle::enter_stop(Done done) {
+  if (caller_->given_up()) return close(std::move(done), last_error_);
+  auto stopped = [this, done = std::move(done)](std::optional<Error> error) mutable {
+    if (error) last_error_ = error;
+    if (caller_->given_up()) return close(std::move(done), std::move(error));
+    end_operations(std::move(done));
+  };
+  if (!created_ || !std::exchange(started_, false) || instance_->api().stop == nullptr) {
+    return stopped(std::nullopt);
+  }
+  hook(COF_CALL_STOP, "stop", deadlines().stop, Workers::Order::exclusive,
+       [instance = instance_](const cof_call& call) {
+         return instance->api().stop(instance->self, &call);
+       },
+       std::move(stopped));
+}
+
+// Every accepted tag gets its last reply before destroy() is entered, or that is never entered.
+void Lifecycle::end_operations(Done done) {
+  const auto next = std::make_shared<Done>(std::move(done));
+  const auto once = [this, next, alive = alive_](bool all_replied) {
+    if (!*alive || !*next) return;
+    Done taken = std::move(*next);
+    *next = nullptr;
+    instance_->on_no_operations = nullptr;
+    if (all_replied) return destroy(std::move(taken));
+    log::warning("plugin is not destroyed: a host service still owes it replies",
+                 {{"COF_PLUGIN", instance_->id()}});
+    close(std::move(taken), std::nullopt);
+  };
+  instance_->end_own_call();
+  if (instance_->operations_open() == 0) return once(true);
+  instance_->on_no_operations = [once] { once(true); };
+  world_.loop.clock().call_after(deadlines().stop, [once] { once(false); });
+}
+
+void Lifecycle::destroy(Done done) {
+  if (!std::exchange(created_, false)) return close(std::move(done), std::nullopt);
+  hook(COF_CALL_STOP, "destroy", deadlines().stop, Workers::Order::exclusive,
+       [instance = instance_](const cof_call&) {
+         instance->api().destroy(instance->self);
+         return std::int32_t{COF_OK};
+       },
+       [this, done = std::move(done)](std::optional<Error> error) mutable {
+         close(std::move(done), std::move(error));
+       });
+}
+
+void Lifecycle::close(Done done, std::optional<Error> error) {
+  if (error) {
+    last_error_ = error;
+    // Its workers are not free, or it never let go: they cannot be waited for.
+    if (!caller_->given_up()) caller_->give_up(*error);
+  }
+  if (!closed_) {
+    closed_ = true;
+    caller_->close();
+    instance_->set_gone();
+    if (!caller_->given_up()) instance_->workers().close();
+  }
+  if (!caller_->given_up()) state_ = PluginState::stopped;
+  done(std::move(error));
+}
+
+}  // namespace cofounder::host

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/host/caller.hpp"
+#include "core/host/library.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace cofounder::host {
+
+// The life of one loaded plugin, hook by hook, each with its deadline:
+// load, create, configure CHECK, configure APPLY, start, (calls), drain, stop and destroy.
+// Every function calls `done` once, later, on the loop.  On the loop only.
+class Lifecycle {
+ public:
+  using Done = UniqueFunction<void(std::optional<Error>)>;
+
+  Lifecycle(Instance::World& world, Manifest manifest, std::shared_ptr<const PluginConfig> config);
+  // The instance lives on: see Instance.
+  ~Lifecycle();
+  Lifecycle(const Lifecycle&) = delete;
+  Lifecycle& operator=(const Lifecycle&) = delete;
+
+  // Loads a private copy below `folder` and enters create().
+  void load(std::shared_ptr<LibraryFile> file, std::filesystem::path folder, Done done);
+  void check(std::shared_ptr<const PluginConfig> config, Done done);
+  void apply(std::shared_ptr<const PluginConfig> config, Done done);
+  void start(Done done);
+  // New calls are refused from now on; done when the plugin's drain() and all calls ended, or when
+  // the drain time is over and the rest was cancelled with COF_CANCEL_STOPPING.  `bounded` false:
+  // waits for the calls as long as they take.
+  void drain(bool bounded, Done done);
+  // Cancels what is left, enters stop() and destroy(), and ends the workers.
+  void stop(Done done);
+
+  PluginState state() const noexcept { return state_; }
+  void set_state(PluginState state) noexcept { state_ = state; }
+  bool accepts_calls() const noexcept { return state_ == PluginState::ready; }
+  // A thread is stuck in the plugin.
+  bool stuck() const noexcept;
+  const std::optional<Error>& last_error() const noexcept { return last_error_; }
+  const std::string& sha256() const noexcept { return sha256_; }
+  Instance& instance() noexcept { return *instance_; }
+  const Instance& instance() const noexcept { return *instance_; }
+  Caller& caller() noexcept { return *caller_; }
+  const Caller& caller() const noexcept { return *caller_; }
+  // Called once when the plugin is given up.
+  UniqueFunction<void()> on_quarantined;
+
+ private:
+  using Enter = Instance::Hook;
+  struct Loading;
+  void hook(int kind, const char* name, Milliseconds deadline, Workers::Order order, Enter enter,
+            Done done, std::shared_ptr<const PluginConfig> candidate = nullptr);
+  void create(Done done);
+  void configure(int phase, const char* name, std::shared_ptr<const PluginConfig> config,
+                 Done done);
+  void enter_stop(Done done);
+  void end_operations(Done done);
+  void destroy(Done done);
+  void close(Done done, std::optional<Error> error);
+  const PluginConfig::Deadlines& deadlines() const;
+
+  Instance::World& world_;
+  Instance* instance_;  // never freed
+  std::unique_ptr<Caller> caller_;
+  PluginState state_ = PluginState::loaded;
+  bool created_ = false;
+  bool started_ = false;
+  bool closed_ = false;
+  std::optional<Error> last_error_;
+  std::string sha256_;
+  std::shared_ptr<const PluginConfig> config_;  // keeps deadlines() valid
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace cofounder::host

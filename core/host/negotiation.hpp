@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/error.hpp"
+#include "core/host/manifest.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Whether plugins and this host fit together, found out before any code of a plugin runs.
+namespace cofounder::host {
+
+// "cof.http/1.2": revision 1, minor 2 or later.  Without a minor: 0.
+struct Interface {
+  std::string name;
+  int revision = 0;
+  int minor = 0;
+  std::string iid() const { return name + "/" + std::to_string(revision); }
+  std::string text() const { return iid() + "." + std::to_string(minor); }
+};
+std::optional<Interface> parse_interface(std::string_view text);
+
+// The minor of a host service ("cof.http/1"), or nothing when this host does not have it.
+using FindMinor = std::function<std::optional<int>(std::string_view iid)>;
+std::optional<int> minor_of_service(std::string_view iid);
+
+// The interfaces that the plugin gets: all required ones, and the optional ones that are there.
+// Codes "abi_mismatch" and "interface_missing"; the message names both sides and the cure.
+Result<std::vector<std::string>> negotiate(const Manifest& manifest,
+                                           std::string_view daemon_version,
+                                           const FindMinor& find_minor);
+
+// In which order plugins start.  `refused` says why some cannot: they need a plugin that is not
+// there (code "requirement_missing") or each other (code "requirement_cycle", the cycle is named).
+struct StartOrder {
+  std::vector<std::string> ids;
+  std::map<std::string, Error> refused;
+};
+StartOrder start_order(const std::vector<const Manifest*>& manifests);
+
+}  // namespace cofounder::host

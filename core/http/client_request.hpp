@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/http/client_parts.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+// The books of the client.  Only client*.cpp include it.
+namespace cofounder::http {
+
+struct Host {
+  std::deque<Client::Handle> waiting;  // also cancelled ones, which nobody finds any more
+  int running = 0;
+  int users = 0;  // requests that point here
+  bool is_http2 = false;
+  bool is_listed = false;  // in State::ready_hosts
+  RetryBudget budget;
+};
+
+enum class Phase { waiting, running, sleeping, over };
+
+// One request through all its tries.
+class Request final : public Transfer::Sink {
+ public:
+  struct Surroundings {
+    const Client::Options& options;
+    Clock& clock;
+    std::mt19937& random;
+  };
+  Request(Surroundings around, Client::Handle id, ClientRequest spec, ResponseHandler handler,
+          Target target, Client::Counters& counters);
+
+  void begin();  // a try
+  void head_came(ResponseHead head) override;
+  Transfer::Take body_came(std::string_view bytes) override;
+
+  bool has_head() const noexcept { return head_given || head_.has_value(); }
+  void give_head();
+
+  // When to look at the limits of this try next, and what is over by then.
+  std::optional<Mono> next_limit(Mono now) const;
+  std::optional<Error> check_limits(Mono now) const;
+  // Why it ended its own transfer, if it did.
+  std::optional<std::pair<Error, Failure>> stop_error() const;
+
+  const Client::Handle id;
+  ClientRequest spec;
+  ResponseHandler handler;
+  const Target target;
+  Client::Counters& counters;
+  const bool idempotent;
+  Host* host = nullptr;
+  Phase phase = Phase::waiting;
+  int tries = 0;
+  bool cancelled = false;
+  bool is_calling = false;  // a handler of it is on the stack
+  bool head_given = false;
+  TimerId timer = 0;  // of the try's limits, or of the wait before the next one
+  std::optional<Milliseconds> retry_wait;  // the answer's status wants another try
+  std::unique_ptr<Transfer> transfer;
+
+ private:
+  Surroundings around_;
+  Mono begun_{};
+  std::optional<ResponseHead> head_;  // came, but not given yet
+  std::uint64_t body_bytes_ = 0;
+  bool is_too_big_ = false;
+};
+
+// Code "invalid_request": a method or header that must not be sent.
+std::optional<Error> check_request(const ClientRequest& request);
+
+struct Client::State {
+  State(Loop& the_loop, Client::Options the_options);
+  ~State();
+
+  Handle start(ClientRequest spec, ResponseHandler handler);
+  void cancel(Handle id) noexcept;
+  void resume(Handle id);
+  int close() noexcept;
+
+  void post(UniqueFunction<void()> action);
+  void post_end(ResponseHandler handler, std::optional<Error> error);
+  Request* find(Handle id) noexcept;
+  Host& host_of(const Target& target);
+
+  void enqueue(Request& request);
+  void wake();
+  bool has_room(const Host& host) const noexcept;
+  void start_waiting();
+  void begin_try(Request& request);
+  void arm(Request& request);
+  void leave_wire(Request& request);
+  void end_try(Request& request, int code);
+  void fail_try(Request& request, Error error, Failure failure);
+  double jitter();
+  void try_again(Request& request, Milliseconds wait, std::string_view why);
+  void finish(Request& request, std::optional<Error> error);
+  void end_cancelled(Request& request);
+
+  Loop& loop;
+  const Client::Options options;
+  Clock& clock;
+  std::map<std::string, Counters> counters;
+  std::map<std::string, Host> hosts;
+  std::deque<Host*> ready_hosts;  // with somebody waiting; served in turn
+  Multi multi;
+  std::unordered_map<Handle, std::unique_ptr<Request>> requests;
+  std::unordered_map<EasyHandle, Request*> on_wire;
+  std::mt19937 random;
+  Handle last_id = 0;
+  int running = 0;
+  bool start_posted = false;
+  bool closed = false;
+  std::shared_ptr<int> alive = std::make_shared<int>(0);  // gone with this
+};
+
+}  // namespace cofounder::http

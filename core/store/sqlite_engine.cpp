@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/store/sqlite_engine.hpp"
+
+#include "core/base/log.hpp"
+#include "core/store/file_lock.hpp"
+#include "core/store/sqlite_session.hpp"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace cofounder {
+namespace {
+
+// Near 4 MB: short enough to be re-used soon, for overwriting blocks syncs faster than growing.
+constexpr int wal_pages_max = 1'000;
+
+}  // namespace
+
+SqliteEngine::SqliteEngine(SqliteOptions options)
+    : options_{std::move(options)}, random_{std::random_device{}()} {}
+
+SqliteEngine::~SqliteEngine() { close(); }
+
+Result<std::unique_ptr<SqliteEngine::Session>> SqliteEngine::make_session() {
+  auto connection = open_sqlite_file(options_);
+  if (!connection) return connection.error();
+  return std::make_unique<Session>(std::move(connection.value()));
+}
+
+Result<TaskStore::Opened> SqliteEngine::open(Time now) {
+  const Result<int> lock = lock_file(options_.file);
+  if (!lock) return lock.error();
+  lock_file_ = lock.value();
+  // SQLite would make it readable for all.
+  const int file = ::open(options_.file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  struct stat info{};
+  if (file >= 0) {
+    ::fstat(file, &info);
+    ::close(file);
+  }
+  device_ = info.st_dev;
+  inode_ = info.st_ino;
+  TaskStore::Opened opened;
+  try {
+    auto session = make_session();
+    if (!session) {
+      close();
+      return session.error();
+    }
+    session_ = std::move(session.value());
+    begin();
+    session_->statements.count_opening.run();
+    const std::vector<TaskId> lost = load({});
+    for (const TaskId task : lost) end_lost(task, Outcome::Kind::lost, now);
+    commit();
+    opened.recovered = static_cast<std::int64_t>(lost.size());
+    opened.waiting = static_cast<std::int64_t>(index_.waiting());
+    return opened;
+  } catch (const SqliteError& error) {
+    rollback();
+    close();
+    return open_error(options_, error);
+  }
+}
+
+void SqliteEngine::reopen(Time now) {
+  check_file();
+  auto session = make_session();
+  if (!session) throw SqliteError{SQLITE_CANTOPEN, session.error().message};
+  // The old connection is closed only after the new one has committed: as long as one is open the
+  // shared index of the WAL says where the last good commit ended, and a commit that failed half
+  // way is overwritten rather than found again.
+  std::unique_ptr<Session> old = std::exchange(session_, std::move(session.value()));
+  const RunningTasks ours = running_;
+  try {
+    begin();
+    session_->statements.count_opening.run();
+    for (const TaskId task : load(ours)) end_lost(task, Outcome::Kind::stopped, now);
+    commit();
+  } catch (const SqliteError&) {
+    rollback();
+    running_ = ours;
+    session_ = std::move(old);
+    throw;
+  }
+}
+
+void SqliteEngine::close() noexcept {
+  session_.reset();
+  in_transaction_ = false;
+  unlock_file(std::exchange(lock_file_, -1));
+}
+
+// Reads the waiting tasks into the index.  Returns the running ones that are not `ours`.
+std::vector<TaskId> SqliteEngine::load(const RunningTasks& ours) {
+  SqliteStatements& sql = session_->statements;
+  index_ = ReadyIndex{};
+  index_.set_limits(limits_);
+  running_.clear();
+  finished_.clear();
+  dirty_.clear();
+  std::vector<TaskId> others;
+  for (auto rows = sql.load.query(); rows.next();) {
+    const TaskId id = to_id(rows.integer(0));
+    if (rows.small(1) != static_cast<int>(TaskState::running)) {
+      index_.add(rows.text(6), rows.text(5),
+                 {id, rows.time(3), static_cast<std::int16_t>(rows.integer(2))});
+      continue;
+    }
+    index_.add_running(rows.text(6), rows.text(5), id);
+    const auto found = ours.find(id);
+    if (found != ours.end() && found->second.attempt == rows.integer(4)) {
+      running_.emplace(*found);
+    } else {
+      others.push_back(id);
+    }
+  }
+  for (auto rows = sql.load_counts.query(); rows.next();) {
+    const std::uint64_t key = (std::uint64_t{number_of(rows.text(0))} << 8U) |
+                              static_cast<std::uint64_t>(rows.integer(1));
+    finished_[key] = FinishedCount{rows.integer(2), rows.integer(3), false};
+  }
+  if (auto rows = sql.newest_id.query(); rows.next()) ids_.after(to_id(rows.integer(0)));
+  return others;
+}
+
+// Ends an attempt whose runner is not there any more, by the rule for all attempts.
+void SqliteEngine::end_lost(TaskId task, Outcome::Kind kind, Time now) {
+  ClaimedTask claim;
+  read_claim(task, claim);
+  Running running;
+  running.attempt = claim.key.attempt;
+  running.op = number_of(claim.op);
+  running.started_at = claim.started_at;
+  running.has_checkpoint = !claim.checkpoint.empty();
+  running_.emplace(task, running);
+  begun_.push_back(task);  // it was not ours before the transaction
+  Outcome outcome;
+  outcome.kind = kind;
+  const double random = std::uniform_real_distribution<>{}(random_);
+  Verdict verdict =
+      decide(options_.retry, claim, std::move(outcome), now, Milliseconds{0}, random);
+  finish(verdict);
+}
+
+// The file that we hold open must still be the one that the next start will find.
+void SqliteEngine::check_file() const {
+  struct stat info{};
+  if (::stat(options_.file.c_str(), &info) != 0 || info.st_dev != device_ ||
+      info.st_ino != inode_) {
+    throw SqliteError{SQLITE_IOERR, "the file was moved, removed or replaced"};
+  }
+}
+
+void SqliteEngine::begin() {
+  if (in_transaction_) return;
+  check_file();
+  session_->statements.begin.run();
+  in_transaction_ = true;
+}
+
+void SqliteEngine::commit() {
+  write_counts();
+  session_->statements.commit.run();
+  in_transaction_ = false;
+  begun_.clear();
+  ended_.clear();
+}
+
+void SqliteEngine::rollback() noexcept {
+  if (session_) session_->connection->rollback();
+  in_transaction_ = false;
+  for (const TaskId task : begun_) running_.erase(task);
+  // Backwards: of a task that ended twice the older attempt was ours.
+  for (auto it = ended_.rbegin(); it != ended_.rend(); ++it) running_[it->first] = it->second;
+  begun_.clear();
+  ended_.clear();
+}
+
+void SqliteEngine::checkpoint_if_due() {
+  if (session_->connection->wal_pages() < wal_pages_max) return;
+  try {
+    session_->connection->checkpoint();
+  } catch (const SqliteError& error) {
+    // Nothing is lost: the WAL keeps what the file lacks, and the next commit tries again.
+    log::warning(std::string{"store: the log cannot be moved into the file, ignoring: "} +
+                 error.what());
+  }
+}
+
+void SqliteEngine::set_limits(const ClaimLimits& limits) {
+  limits_ = limits;
+  index_.set_limits(limits);
+}
+
+SqliteSide& SqliteEngine::side() noexcept { return session_->side; }
+
+std::uint32_t SqliteEngine::number_of(std::string_view op) {
+  const auto [found, is_new] =
+      op_numbers_.try_emplace(std::string{op}, static_cast<std::uint32_t>(ops_.size()));
+  if (is_new) ops_.emplace_back(op);
+  return found->second;
+}
+
+bool SqliteEngine::is_alive(TaskId task) const {
+  return index_.contains(task) || running_.contains(task);
+}
+
+}  // namespace cofounder

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/store/sqlite_schema.hpp"
+
+#include <string>
+
+namespace cofounder {
+namespace {
+
+Error unusable(const SqliteOptions& options, const std::string& why, std::string hint) {
+  Error error = make_error("store_unusable", options.file.string() + " " + why + ".");
+  error.hint = std::move(hint);
+  return error;
+}
+
+void create(SqliteConnection& connection) {
+  connection.execute("BEGIN IMMEDIATE");
+  connection.execute(sqlite_schema);
+  connection.execute("PRAGMA application_id = " + std::to_string(sqlite_application_id));
+  connection.execute("PRAGMA user_version = " + std::to_string(sqlite_schema_version));
+  connection.execute("COMMIT");
+}
+
+bool set_wal(SqliteConnection& connection) {
+  SqliteStatement statement{connection, "PRAGMA journal_mode = WAL"};
+  auto rows = statement.query();
+  return rows.next() && rows.text(0) == "wal";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SqliteConnection>> open_sqlite_file(const SqliteOptions& options) {
+  auto connection = std::make_unique<SqliteConnection>(options.file, options.vfs);
+  // The identity first: a stranger's file must not be changed, not even its journal mode.
+  const std::int64_t application = connection->integer("PRAGMA application_id");
+  const std::int64_t version = connection->integer("PRAGMA user_version");
+  const bool is_new = application == 0 && version == 0 &&
+                      connection->integer("SELECT count(*) FROM sqlite_schema") == 0;
+  if (!is_new && application != sqlite_application_id) {
+    return unusable(options, "is a database of another program",
+                    "Set [store] file to a file of its own; a missing one is created.");
+  }
+  if (!is_new && version != sqlite_schema_version) {
+    return unusable(options,
+                    "has schema version " + std::to_string(version) +
+                        ", and this cofounderd knows version " +
+                        std::to_string(sqlite_schema_version),
+                    "Install the cofounderd that wrote it or a newer one.");
+  }
+  if (!set_wal(*connection)) {
+    return unusable(options, "cannot have a write-ahead log",
+                    "Put it on a local file system: network file systems lack shared memory.");
+  }
+  connection->execute(std::string{"PRAGMA synchronous = "} + options.synchronous);
+  // Checkpoints are made between commits, when the answers are out.
+  connection->execute("PRAGMA wal_autocheckpoint = 0");
+  connection->execute("PRAGMA cache_size = -8000");
+  connection->execute("PRAGMA temp_store = MEMORY");
+  if (is_new) create(*connection);
+  return connection;
+}
+
+Error open_error(const SqliteOptions& options, const SqliteError& error) {
+  if (!error.is_damage()) {
+    Error away = make_error("store_unavailable",
+                            options.file.string() + " cannot be opened: " + error.what() + ".",
+                            true);
+    away.hint = "Look at the disk's space and health.";
+    return away;
+  }
+  return unusable(options, std::string{"cannot be used: "} + error.what(),
+                  "Check that its folder exists and that both can be read and written; when the "
+                  "file is damaged, restore a backup or move it away: a new one is created.");
+}
+
+}  // namespace cofounder
