@@ -22,9 +22,7 @@ class TaskTable {
       if (slots_[i].task == 0) return nullptr;
     }
   }
-  const Value* find(TaskId task) const noexcept {
-    return const_cast<TaskTable*>(this)->find(task);
-  }
+  const Value* find(TaskId task) const noexcept { return const_cast<TaskTable*>(this)->find(task); }
 
   // The task must not be there.
   void insert(TaskId task, const Value& value) {

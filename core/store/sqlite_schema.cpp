@@ -59,9 +59,9 @@ Result<std::unique_ptr<SqliteConnection>> open_sqlite_file(const SqliteOptions& 
 
 Error open_error(const SqliteOptions& options, const SqliteError& error) {
   if (!error.is_damage()) {
-    Error away = make_error("store_unavailable",
-                            options.file.string() + " cannot be opened: " + error.what() + ".",
-                            true);
+    Error away =
+        make_error("store_unavailable",
+                   options.file.string() + " cannot be opened: " + error.what() + ".", true);
     away.hint = "Look at the disk's space and health.";
     return away;
   }

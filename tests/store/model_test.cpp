@@ -102,8 +102,8 @@ class ModelTest : public ::testing::Test {
         [](const std::vector<Submitted>& all) {
           std::string out;
           for (const Submitted& s : all) {
-            out += std::to_string(s.id) + (s.is_new ? "+" : "=") +
-                   std::string{to_string(s.state)} + text(s.submitted_at) + " ";
+            out += std::to_string(s.id) + (s.is_new ? "+" : "=") + std::string{to_string(s.state)} +
+                   text(s.submitted_at) + " ";
           }
           return out;
         });
@@ -119,15 +119,15 @@ class ModelTest : public ::testing::Test {
       Outcome outcome;
       outcome.kind = std::array{Outcome::Kind::succeeded, Outcome::Kind::failed,
                                 Outcome::Kind::cancelled, Outcome::Kind::timed_out,
-                                Outcome::Kind::deferred, Outcome::Kind::stopped}[random() % 6];
+                                Outcome::Kind::deferred,  Outcome::Kind::stopped}[random() % 6];
       if (outcome.kind == Outcome::Kind::succeeded) outcome.result = R"({"ok":true})";
       if (outcome.kind == Outcome::Kind::failed) {
         outcome.error = make_error("e" + std::to_string(pick(3)), "It broke.", pick(2) == 0);
       }
       outcome.run_at = clock.now() + seconds{pick(10)};
       if (pick(2) == 0) outcome.checkpoint = "c" + std::to_string(step);
-      verdicts.push_back(decide(policy, task, std::move(outcome), clock.now(),
-                                Milliseconds{pick(5000)}, 0.5));
+      verdicts.push_back(
+          decide(policy, task, std::move(outcome), clock.now(), Milliseconds{pick(5000)}, 0.5));
       // Some stay, and are finished again: the fence has to notice.
       if (pick(8) != 0) running.erase(running.begin() + static_cast<std::ptrdiff_t>(which));
       if (running.empty()) break;
@@ -148,20 +148,22 @@ class ModelTest : public ::testing::Test {
 
   void read() {
     const TaskId task = any_task();
-    both("get", [&](StoreDriver& d) { return d.get(task); },
-         [](const std::optional<TaskRecord>& r) { return r ? text(*r) : "none"; });
+    both(
+        "get", [&](StoreDriver& d) { return d.get(task); },
+        [](const std::optional<TaskRecord>& r) { return r ? text(*r) : "none"; });
     TaskQuery query;
     query.limit = 1 + pick(10);
     if (pick(2) == 0) query.after = any_task();
     if (pick(2) == 0) query.state = static_cast<TaskState>(pick(7));
     if (pick(3) == 0) query.op = "hello.part";
     if (pick(3) == 0) query.queue = "q1";
-    both("list", [&](StoreDriver& d) { return d.list(query); },
-         [](const TaskPage& page) {
-           std::string out = std::to_string(page.next);
-           for (const TaskRecord& record : page.tasks) out += "\n" + text(record);
-           return out;
-         });
+    both(
+        "list", [&](StoreDriver& d) { return d.list(query); },
+        [](const TaskPage& page) {
+          std::string out = std::to_string(page.next);
+          for (const TaskRecord& record : page.tasks) out += "\n" + text(record);
+          return out;
+        });
     const Time since = clock.now() - seconds{pick(60)};
     const auto tell = [](const TaskCounts& counts) { return text(counts); };
     both("counts since", [&](StoreDriver& d) { return d.counts(since); }, tell);
@@ -175,10 +177,11 @@ class ModelTest : public ::testing::Test {
         both("cancel", [&](StoreDriver& d) { return d.cancel(task); });
         break;
       case 1:
-        both("retry", [&](StoreDriver& d) { return d.retry(task); },
-             [](const Result<RetryResult>& r) {
-               return r ? std::to_string(static_cast<int>(*r)) : r.error().message;
-             });
+        both(
+            "retry", [&](StoreDriver& d) { return d.retry(task); },
+            [](const Result<RetryResult>& r) {
+              return r ? std::to_string(static_cast<int>(*r)) : r.error().message;
+            });
         break;
       case 2: {
         if (running.empty()) break;
@@ -208,36 +211,50 @@ class ModelTest : public ::testing::Test {
     };
     using Value = std::optional<KeyValueStore::Value>;
     const Time now = clock.now();
-    both("put", [&](StoreDriver& d) {
-      return d.ask<KeyValueStore::Written>([&](auto done) {
-        d.stores().values.kv_put("s", key, bytes, expected, expires, now, 150, std::move(done));
-      });
-    }, written);
+    both(
+        "put",
+        [&](StoreDriver& d) {
+          return d.ask<KeyValueStore::Written>([&](auto done) {
+            d.stores().values.kv_put("s", key, bytes, expected, expires, now, 150, std::move(done));
+          });
+        },
+        written);
     const std::string other = "key" + std::to_string(pick(6));
     if (pick(4) == 0) {
-      both("take", [&](StoreDriver& d) {
-        return d.ask<Value>([&](auto done) {
-                  d.stores().values.kv_take("s", other, now, std::move(done));
-                }).value();
-      }, value);
+      both(
+          "take",
+          [&](StoreDriver& d) {
+            return d
+                .ask<Value>(
+                    [&](auto done) { d.stores().values.kv_take("s", other, now, std::move(done)); })
+                .value();
+          },
+          value);
     } else if (pick(3) == 0) {
-      both("remove", [&](StoreDriver& d) {
-        return d.ask<KeyValueStore::Written>([&](auto done) {
-          d.stores().values.kv_remove("s", other, expected, now, std::move(done));
-        });
-      }, written);
+      both(
+          "remove",
+          [&](StoreDriver& d) {
+            return d.ask<KeyValueStore::Written>([&](auto done) {
+              d.stores().values.kv_remove("s", other, expected, now, std::move(done));
+            });
+          },
+          written);
     }
     const std::string after = pick(2) == 0 ? "" : key;
-    both("scan", [&](StoreDriver& d) {
-      return d.ask<KeyValueStore::Page>([&](auto done) {
-                d.stores().values.kv_scan("s", "key", after, 3, now,
-                                          std::move(done));
-              }).value();
-    }, [](const KeyValueStore::Page& page) {
-      std::string out = std::to_string(page.more);
-      for (const auto& entry : page.entries) out += entry.key + entry.value.bytes;
-      return out;
-    });
+    both(
+        "scan",
+        [&](StoreDriver& d) {
+          return d
+              .ask<KeyValueStore::Page>([&](auto done) {
+                d.stores().values.kv_scan("s", "key", after, 3, now, std::move(done));
+              })
+              .value();
+        },
+        [](const KeyValueStore::Page& page) {
+          std::string out = std::to_string(page.more);
+          for (const auto& entry : page.entries) out += entry.key + entry.value.bytes;
+          return out;
+        });
   }
 
   void schedules() {
@@ -246,19 +263,21 @@ class ModelTest : public ::testing::Test {
     schedule.op = "hello.greet";
     if (pick(10) == 0) {
       both("put schedule", [&](StoreDriver& d) {
-        return d.ask<bool>([&](auto done) {
-                  d.stores().schedules.put_schedule(schedule, std::move(done));
-                }).value();
+        return d
+            .ask<bool>(
+                [&](auto done) { d.stores().schedules.put_schedule(schedule, std::move(done)); })
+            .value();
       });
     }
     const Time due = clock.now() - seconds{pick(5)};
     const bool skip = pick(2) == 0;
     const NewTask task = some_task();
     const TaskId fired = both("fire", [&](StoreDriver& d) {
-      return d.ask<TaskId>([&](auto done) {
-                d.stores().schedules.fire(schedule.name, due, task, skip, clock.now(),
-                                          std::move(done));
-              }).value();
+      return d
+          .ask<TaskId>([&](auto done) {
+            d.stores().schedules.fire(schedule.name, due, task, skip, clock.now(), std::move(done));
+          })
+          .value();
     });
     if (fired != 0) ids.push_back(fired);
   }
@@ -303,14 +322,22 @@ TEST_F(ModelTest, SqliteAgreesWithTheModel) {
   change_limits();
   for (step = 0; step < 20'000; ++step) {
     const int what = pick(100);
-    if (what < 25) submit();
-    else if (what < 50) finish();
-    else if (what < 55) change_limits();
-    else if (what < 65) read();
-    else if (what < 78) change_one();
-    else if (what < 85) values();
-    else if (what < 90) schedules();
-    else if (what < 91 && pick(4) == 0) restart();
+    if (what < 25)
+      submit();
+    else if (what < 50)
+      finish();
+    else if (what < 55)
+      change_limits();
+    else if (what < 65)
+      read();
+    else if (what < 78)
+      change_one();
+    else if (what < 85)
+      values();
+    else if (what < 90)
+      schedules();
+    else if (what < 91 && pick(4) == 0)
+      restart();
     else {
       clock.advance(Milliseconds{pick(3000)});
       both("due", [&](StoreDriver& d) {

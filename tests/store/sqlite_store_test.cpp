@@ -27,9 +27,7 @@ class SqliteStoreTest : public ::testing::Test {
     const auto opened = driver.open();
     return opened ? Error{} : opened.error();
   }
-  void write_file(const std::string& content) {
-    std::ofstream{file, std::ios::binary} << content;
-  }
+  void write_file(const std::string& content) { std::ofstream{file, std::ios::binary} << content; }
   Result<std::vector<Submitted>> submit_some(std::size_t count = 1) {
     return driver.submit(std::vector<NewTask>(count, new_task()));
   }
@@ -299,8 +297,8 @@ TEST_F(SqliteStoreTest, AClaimCostsNoSyncOfItsOwn) {
     const auto claimed = driver.take_claimed();
     ASSERT_EQ(claimed.size(), 1U);
     const std::uint64_t before = vfs.syncs();
-    EXPECT_TRUE(driver.finish(verdict_of(claimed[0], Outcome::Kind::succeeded,
-                                         TaskState::succeeded, clock.now())));
+    EXPECT_TRUE(driver.finish(
+        verdict_of(claimed[0], Outcome::Kind::succeeded, TaskState::succeeded, clock.now())));
     EXPECT_EQ(vfs.syncs() - before, 1U);
   }
 }
@@ -337,8 +335,9 @@ TEST_F(SqliteStoreTest, OpensWithHalfAMillionWaitingTasksAtOnce) {
 #else
   EXPECT_LT(took, seconds{20});
 #endif
-  std::printf("opened in %lld ms\n", static_cast<long long>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+  std::printf(
+      "opened in %lld ms\n",
+      static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
 }
 
 TEST_F(SqliteStoreTest, DestroyingItUnderLoadIsSafe) {
