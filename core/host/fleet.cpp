@@ -13,7 +13,7 @@ namespace cofounder::host {
 
 PluginState Slot::state() const noexcept {
   if (life != nullptr && life->state() == PluginState::quarantined) return PluginState::quarantined;
-  if (failed) return PluginState::failed;
+  if (failed && settled) return PluginState::failed;
   if (life != nullptr) return life->state();
   return wanted ? PluginState::loaded : PluginState::stopped;
 }
