@@ -19,8 +19,8 @@ class FileServiceTest : public ServiceTest {
   void write(const char* name, std::string_view content) { std::ofstream{top / name} << content; }
   std::string path(std::string_view name) const { return (top / name).string(); }
   std::string read_back(std::string_view name) const {
-    std::ifstream file{top / name};
-    return {std::istreambuf_iterator<char>{file}, {}};
+    std::ifstream content{top / name};
+    return {std::istreambuf_iterator<char>{content}, {}};
   }
   // A call whose args name these files.
   std::shared_ptr<Call> call_naming(const std::vector<std::string>& names) {
