@@ -124,8 +124,10 @@ void Control::State::handle(http::ServerRequest request, http::Responder respond
                             bool is_public) {
   Destination destination = find(request, is_public);
   if (destination.refusal) {
-    auto& [status, error] = *destination.refusal;
-    return responder.send_error(status, error);
+    const auto& [status, error] = *destination.refusal;
+    auto response = http::error_response(status, error);
+    if (status == 405) response.headers.emplace_back("Allow", destination.allowed);
+    return responder.send(std::move(response));
   }
   if (destination.plugin) {
     return call_plugin_route(context, *destination.plugin, std::move(request),

@@ -52,7 +52,8 @@ void write_content(json::Writer& out, const std::string& what) {
 
 void write_parameters(json::Writer& out, const std::string& path, std::string_view query) {
   out.key("parameters").begin_array();
-  for (const std::string& name : PathPattern{path}.names()) write_parameter(out, name, true);
+  const PathPattern pattern{path};
+  for (const std::string& name : pattern.names()) write_parameter(out, name, true);
   while (!query.empty()) {
     const std::string_view name = query.substr(0, query.find(' '));
     write_parameter(out, name, false);

@@ -29,23 +29,32 @@ struct Parsed {
   CLI::App* app = nullptr;
 };
 
+// The values stay texts, and are read from the parser when it is done.
+CLI::Option* add_text(CLI::App& app, std::string name, std::string_view help) {
+  const CLI::callback_t take = [](const CLI::results_t&) { return true; };
+  return app.add_option(std::move(name), take, std::string{help});
+}
+
 void add_argument(CLI::App& app, const Argument& argument) {
-  CLI::Option* option = app.add_option(std::string{argument.name}, std::string{argument.help});
+  CLI::Option* option = add_text(app, std::string{argument.name}, argument.help);
   option->type_name("")->required(argument.is_required);
-  option->expected(argument.is_required ? 1 : 0, argument.may_repeat ? 1 << 20 : 1);
+  option->expected(argument.is_required ? 1 : 0, argument.may_repeat ? 1000 : 1);
+  if (argument.may_repeat) {
+    option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(true);
+  }
   if (!argument.choices.empty()) {
-    option->check(CLI::IsMember(
-        std::vector<std::string>{argument.choices.begin(), argument.choices.end()}));
+    option->check(
+        CLI::IsMember(std::vector<std::string>{argument.choices.begin(), argument.choices.end()}));
   }
 }
 
 void add_option(CLI::App& app, const Option& from) {
   const std::string name = "--" + std::string{from.name};
   if (from.value.empty()) {
-    app.add_flag(name, std::string{from.help});
+    app.add_flag(name)->description(std::string{from.help});
     return;
   }
-  CLI::Option* option = app.add_option(name, std::string{from.help});
+  CLI::Option* option = add_text(app, name, from.help);
   option->type_name(std::string{from.value})->expected(1);
   // Each value needs its own --NAME, so that positional arguments may follow.
   option->multi_option_policy(from.may_repeat ? CLI::MultiOptionPolicy::TakeAll
@@ -81,8 +90,8 @@ std::unique_ptr<CLI::App> make_app(std::vector<Parsed>& parsed) {
   auto app = std::make_unique<CLI::App>(about, "cofounderctl");
   app->footer(examples);
   app->require_subcommand(1);
-  app->add_option("--socket", "the daemon's socket (or COFOUNDERD_SOCKET)")->type_name("PATH");
-  app->add_flag("--json", "print the daemon's answer as it is");
+  add_text(*app, "--socket", "the daemon's socket (or COFOUNDERD_SOCKET)")->type_name("PATH");
+  app->add_flag("--json")->description("print the daemon's answer as it is");
   app->set_version_flag("--version", "cofounderctl " COFOUNDER_VERSION);
   for (const Command& command : commands()) {
     const auto space = command.path.find(' ');

@@ -33,11 +33,18 @@ Failure failure_of(const Answer& answer) {
   Failure failure{exit_code::failed, {}, answer.body};
   switch (answer.status) {
     case 401:
-    case 403: failure.exit = exit_code::denied; break;
-    case 404: failure.exit = exit_code::not_found; break;
+    case 403:
+      failure.exit = exit_code::denied;
+      break;
+    case 404:
+      failure.exit = exit_code::not_found;
+      break;
     case 408:
-    case 504: failure.exit = exit_code::timed_out; break;
-    default: break;
+    case 504:
+      failure.exit = exit_code::timed_out;
+      break;
+    default:
+      break;
   }
   const auto body = json::parse(answer.body);
   const json::View error = body ? body->root().find("error") : json::View{};

@@ -29,8 +29,8 @@ inline constexpr int timed_out = 6;
 enum class Words { any, file, folder, choice };
 
 struct Option {
-  std::string_view name;     // without the dashes
-  std::string_view value;    // its name in the help; empty: a flag
+  std::string_view name;   // without the dashes
+  std::string_view value;  // its name in the help; empty: a flag
   std::string_view help;
   bool may_repeat = false;
   bool value_is_optional = false;  // --wait or --wait=30s

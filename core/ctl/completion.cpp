@@ -46,17 +46,20 @@ std::string options_text(const Command& command) {
 // What bash offers for a value of this kind.
 std::string bash_values(Words words, const std::vector<std::string_view>& choices) {
   switch (words) {
-    case Words::file: return "COMPREPLY=($(compgen -f -- \"${word##*=}\"))";
-    case Words::folder: return "COMPREPLY=($(compgen -d -- \"$word\"))";
+    case Words::file:
+      return "COMPREPLY=($(compgen -f -- \"${word##*=}\"))";
+    case Words::folder:
+      return "COMPREPLY=($(compgen -d -- \"$word\"))";
     case Words::choice:
       return "COMPREPLY=($(compgen -W \"" + choices_text(choices) + "\" -- \"$word\"))";
-    case Words::any: break;
+    case Words::any:
+      break;
   }
   return "COMPREPLY=()";
 }
 
 // Single quotes for the shell.
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? std::string{"'\\''"} : std::string{c};
   return result + "'";
@@ -74,17 +77,21 @@ std::string described(std::string_view text) {
 
 std::string zsh_action(Words words, const std::vector<std::string_view>& choices) {
   switch (words) {
-    case Words::file: return "_files";
-    case Words::folder: return "_files -/";
-    case Words::choice: return "(" + choices_text(choices) + ")";
-    case Words::any: break;
+    case Words::file:
+      return "_files";
+    case Words::folder:
+      return "_files -/";
+    case Words::choice:
+      return "(" + choices_text(choices) + ")";
+    case Words::any:
+      break;
   }
   return " ";
 }
 
 std::string zsh_arguments(const Command& command) {
   std::string text = "_arguments";
-  const auto add = [&](const std::string& spec) { text += " \\\n        " + quoted(spec); };
+  const auto add = [&](const std::string& spec) { text += " \\\n        " + shell_quoted(spec); };
   for (const Option& option : command.options) {
     std::string spec = (option.may_repeat ? "*--" : "--") + std::string{option.name};
     if (!option.value.empty()) spec += option.value_is_optional ? "=-" : "=";
@@ -96,9 +103,13 @@ std::string zsh_arguments(const Command& command) {
     add(spec);
   }
   for (const Argument& argument : command.arguments) {
-    add((argument.may_repeat ? "*:" : argument.is_required ? ":" : "::") +
+    add((argument.may_repeat    ? "*:"
+         : argument.is_required ? ":"
+                                : "::") +
         described(argument.help) + ":" + zsh_action(argument.words, argument.choices));
   }
+  const std::string inner = words_after(command.path);
+  if (!inner.empty()) add("::command:(" + inner + ")");
   add("--help[show the help]");
   add("--json[print the daemon's answer as it is]");
   add("--socket=[the daemon's socket]:PATH:_files");
@@ -126,18 +137,20 @@ std::string bash_completion() {
     if (!paths.empty()) paths += "|";
     paths += "\" " + std::string{command.path} + "\"";
   }
-  text += "          " + paths + ") path=\"$path ${COMP_WORDS[i]}\" ;;\n"
-          "        esac ;;\n"
-          "    esac\n"
-          "  done\n"
-          "  if [[ $before == --socket ]]; then COMPREPLY=($(compgen -f -- \"$word\")); return; fi\n"
-          "  case \"$path\" in\n"
-          "    '') COMPREPLY=($(compgen -W \"" + words_after({}) +
-          " --help --json --socket --version\" -- \"$word\")) ;;\n";
+  text +=
+      "          " + paths +
+      ") path=\"$path ${COMP_WORDS[i]}\" ;;\n"
+      "        esac ;;\n"
+      "    esac\n"
+      "  done\n"
+      "  if [[ $before == --socket ]]; then COMPREPLY=($(compgen -f -- \"$word\")); return; fi\n"
+      "  case \"$path\" in\n"
+      "    '') COMPREPLY=($(compgen -W \"" +
+      words_after({}) + " --help --json --socket --version\" -- \"$word\")) ;;\n";
   for (const Command& command : commands()) {
     text += "    ' " + std::string{command.path} + "')\n";
-    const bool is_group = command.path.find(' ') == std::string_view::npos &&
-                          !words_after(command.path).empty();
+    const bool is_group =
+        command.path.find(' ') == std::string_view::npos && !words_after(command.path).empty();
     std::string values;
     for (const Option& option : command.options) {
       if (option.value.empty() || option.value_is_optional) continue;
@@ -160,34 +173,43 @@ std::string bash_completion() {
 }
 
 std::string zsh_completion() {
+  // Not a variable named path: in zsh that is PATH.
   std::string text =
       "#compdef cofounderctl\n"
       "# zsh completion for cofounderctl(1); made by `cofounderctl completion zsh`.\n"
       "_cofounderctl() {\n"
-      "  local -a words_left=(${words[2,CURRENT-1]:#-*})\n"
-      "  local path=\"${words_left[1]} ${words_left[2]}\"\n"
-      "  case \"$path\" in\n";
+      "  local -a parts places\n"
+      "  local i\n"
+      "  for ((i = 2; i < CURRENT; i++)); do\n"
+      "    case $words[i] in\n"
+      "      --socket) ((i++)) ;;\n"
+      "      -*) ;;\n"
+      "      *) parts+=($words[i]); places+=($i) ;;\n"
+      "    esac\n"
+      "  done\n"
+      "  case \"$parts[1] $parts[2]\" in\n";
   // The longer paths first: "metrics summary" before "metrics".
   for (const bool is_long : {true, false}) {
     for (const Command& command : commands()) {
       const bool has_space = command.path.find(' ') != std::string_view::npos;
       if (has_space != is_long || command.run == nullptr) continue;
-      const int words = has_space ? 2 : 1;
-      text += "    " + quoted(std::string{command.path} + (has_space ? "" : " ")) + "*)\n" +
-              "      ((CURRENT > " + std::to_string(words + 1) + ")) && shift " +
-              std::to_string(words) + " words && ((CURRENT -= " + std::to_string(words) + "))\n" +
-              "      " + zsh_arguments(command) + "\n      ;;\n";
+      const std::string place = has_space ? "places[2]" : "places[1]";
+      text += "    " + shell_quoted(std::string{command.path} + (has_space ? "" : " ")) +
+              (has_space ? "" : "*") + ")\n      shift $((" + place +
+              " - 1)) words; ((CURRENT -= " + place + " - 1))\n      " + zsh_arguments(command) +
+              "\n      ;;\n";
     }
   }
   for (const Command& command : commands()) {
-    const std::string inner = words_after(command.path);
-    if (command.path.find(' ') != std::string_view::npos || inner.empty()) continue;
     if (command.run != nullptr) continue;
-    text += "    " + quoted(std::string{command.path} + " ") + "*) _values command " + inner +
-            " ;;\n";
+    text += "    " + shell_quoted(std::string{command.path} + " ") + ") _values command " +
+            words_after(command.path) + " ;;\n";
   }
-  return text + "    *) _values command " + words_after({}) + " ;;\n" +
-         "  esac\n}\n_cofounderctl \"$@\"\n";
+  return text + "    ' ') _values command " + words_after({}) +
+         " ;;\n"
+         "  esac\n}\n"
+         "if [[ $funcstack[1] == _cofounderctl ]]; then _cofounderctl \"$@\"; else compdef "
+         "_cofounderctl cofounderctl; fi\n";
 }
 
 }  // namespace cofounder::ctl

@@ -18,10 +18,11 @@ namespace {
 std::string reason(int number) { return std::generic_category().message(number); }
 
 Error unreachable(const std::filesystem::path& socket, std::string_view why) {
-  Error error = make_error("unreachable", "cannot reach the daemon at " + socket.native() + ": " +
-                                              std::string{why});
-  error.hint = "is it running (systemctl status cofounderd)? --socket or COFOUNDERD_SOCKET names "
-               "another socket";
+  Error error = make_error(
+      "unreachable", "cannot reach the daemon at " + socket.native() + ": " + std::string{why});
+  error.hint =
+      "is it running (systemctl status cofounderd)? --socket or COFOUNDERD_SOCKET names "
+      "another socket";
   return error;
 }
 

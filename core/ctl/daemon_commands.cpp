@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/text.hpp"
 #include "core/ctl/completion.hpp"
 #include "core/ctl/event_stream.hpp"
 #include "core/ctl/table.hpp"
 #include "core/ctl/task_args.hpp"
+#include "core/ctl/wait.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -93,17 +95,41 @@ int config_reload(Session& session, const Given&) {
   return post(session, "/v1/config/reload", "the configuration is reloaded");
 }
 
-int drain(Session& session, const Given&) {
-  return post(session, "/v1/drain", "the daemon drains: it takes nothing new");
+// The daemon answers 200 when nothing runs any more, 202 while something does.
+int drain(Session& session, const Given& given) {
+  const Patience patience{given, "wait"};
+  Request request;
+  request.method = given.has("end") ? "DELETE" : "POST";
+  for (;;) {
+    const Milliseconds slice =
+        given.has("wait") ? patience.slice(Milliseconds{30'000}) : Milliseconds{0};
+    request.target = "/v1/drain";
+    if (slice.count() > 0) request.target += "?wait=" + encode(to_string(slice));
+    request.silence_max = Milliseconds{60'000} + slice;
+    const Answer answer = ask(session, request);
+    const bool waits_on = given.has("wait") && answer.status == 202;
+    if (waits_on && !patience.is_over()) continue;
+    if (!printed_as_json(session, answer)) {
+      print_object(session.out, parse_body(answer).root(), wall_now());
+    }
+    return waits_on ? exit_code::timed_out : exit_code::ok;
+  }
+}
+
+// The daemon's program: beside this one, in ../sbin, or where PATH says.
+std::string daemon_program() {
+  std::error_code error;
+  const auto here = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const auto& path : {here / "cofounderd", here.parent_path() / "sbin" / "cofounderd"}) {
+    if (::access(path.c_str(), X_OK) == 0) return path.native();
+  }
+  return "cofounderd";
 }
 
 // The daemon itself knows what a configuration may say.
 int config_check(Session& session, const Given& given) {
   const std::string file = given.one("FILE", "/etc/cofounderd/cofounderd.toml");
-  std::error_code error;
-  const std::filesystem::path beside =
-      std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "cofounderd";
-  const std::string program = ::access(beside.c_str(), X_OK) == 0 ? beside.native() : "cofounderd";
+  const std::string program = daemon_program();
   session.out.flush();
   const pid_t child = ::fork();
   if (child < 0) fail(exit_code::failed, "no_process", "cofounderd cannot be started");
@@ -150,10 +176,18 @@ int completion(Session& session, const Given& given) {
 
 std::vector<Command> daemon_commands() {
   return {
-      {"status", "show the daemon, its store, queues and plugins", {}, {},
-       "Example:\n  cofounderctl status", status},
-      {"health", "say whether the daemon is well, and why not", {}, {},
-       "The exit code is 1 when it is not.\nExample:\n  cofounderctl health", health},
+      {"status",
+       "show the daemon, its store, queues and plugins",
+       {},
+       {},
+       "Example:\n  cofounderctl status",
+       status},
+      {"health",
+       "say whether the daemon is well, and why not",
+       {},
+       {},
+       "The exit code is 1 when it is not.\nExample:\n  cofounderctl health",
+       health},
       {"events",
        "show what happens, as it happens",
        {},
@@ -169,13 +203,27 @@ std::vector<Command> daemon_commands() {
        {{"openmetrics", "", "in OpenMetrics format"}},
        "Example:\n  cofounderctl metrics",
        metrics},
-      {"metrics summary", "show how many tasks succeeded, failed and wait", {}, {},
-       "Example:\n  cofounderctl metrics summary", metrics_summary},
-      {"drain", "take nothing new and finish what runs", {}, {}, "Example:\n  cofounderctl drain",
+      {"metrics summary",
+       "show how many tasks succeeded, failed and wait",
+       {},
+       {},
+       "Example:\n  cofounderctl metrics summary",
+       metrics_summary},
+      {"drain",
+       "begin no more tasks and finish what runs",
+       {},
+       {{"wait", "DURATION", "wait until nothing runs, at most so long", false, true},
+        {"end", "", "begin tasks again"}},
+       "With --wait the exit code is 6 when the time was over first.\n"
+       "Examples:\n  cofounderctl drain --wait=5min\n  cofounderctl drain --end",
        drain},
       {"config", "look at, check and reload the configuration", {}, {}, "", nullptr},
-      {"config show", "show the configuration that is in use, without secrets", {}, {},
-       "Example:\n  cofounderctl config show", config_show},
+      {"config show",
+       "show the configuration that is in use, without secrets",
+       {},
+       {},
+       "Example:\n  cofounderctl config show",
+       config_show},
       {"config check",
        "check configuration files without using them",
        {{"FILE", "the main file, /etc/cofounderd/cofounderd.toml when it is not given", false,
@@ -183,11 +231,18 @@ std::vector<Command> daemon_commands() {
        {},
        "Example:\n  cofounderctl config check ./cofounderd.toml",
        config_check},
-      {"config reload", "read the configuration again", {}, {},
+      {"config reload",
+       "read the configuration again",
+       {},
+       {},
        "Nothing changes when something is wrong in it.\nExample:\n  cofounderctl config reload",
        config_reload},
-      {"version", "show the versions of this program and of the daemon", {}, {},
-       "Example:\n  cofounderctl version", version},
+      {"version",
+       "show the versions of this program and of the daemon",
+       {},
+       {},
+       "Example:\n  cofounderctl version",
+       version},
       {"completion",
        "print a script that completes words in a shell",
        {{"SHELL", "bash or zsh", true, false, Words::choice, {"bash", "zsh"}}},

@@ -39,8 +39,8 @@ void print_event(Session& session, const http::SseEvent& event) {
     json::Writer out;
     out.begin_object().member("id", event.id).member("type", type);
     if (data) {
-      out.member_raw("data", event.data.find('\n') == std::string::npos ? event.data
-                                                                          : data->root().text());
+      out.member_raw("data",
+                     event.data.find('\n') == std::string::npos ? event.data : data->root().text());
     } else {
       out.member("data", event.data);
     }

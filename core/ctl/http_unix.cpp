@@ -70,8 +70,7 @@ class Exchange {
   Done send_file() {
     char piece[65536];
     for (std::uint64_t left = request_.file_bytes; left > 0;) {
-      const ssize_t got =
-          ::read(request_.file, piece, std::min<std::uint64_t>(left, sizeof piece));
+      const ssize_t got = ::read(request_.file, piece, std::min<std::uint64_t>(left, sizeof piece));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return make_error("file_changed", "the file became shorter while it was sent");
       const Result<bool> sent =

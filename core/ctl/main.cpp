@@ -7,8 +7,13 @@
 
 int main(int argc, char** argv) {
   using namespace cofounder::ctl;
-  Session session{UnixHttp{{}},        false, std::cout, std::cerr, std::cin,
-                  isatty(STDOUT_FILENO) == 1, isatty(STDERR_FILENO) == 1};
+  Session session{UnixHttp{{}},
+                  false,
+                  std::cout,
+                  std::cerr,
+                  std::cin,
+                  isatty(STDOUT_FILENO) == 1,
+                  isatty(STDERR_FILENO) == 1};
   const int code = run_ctl({argv + 1, argv + argc}, session);
   if (!std::cout.flush()) return exit_code::failed;
   return code;

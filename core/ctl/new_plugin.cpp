@@ -23,7 +23,7 @@ fs::path template_folder(const Given& given) {
   if (given.has("template")) return given.one("template");
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  const fs::path installed = program.parent_path().parent_path() / "share/cofounder/template";
+  const fs::path installed = program.parent_path().parent_path() / "share/cofounder-sdk/template";
   if (fs::is_directory(installed, error)) return installed;
   return COFOUNDER_TEMPLATE_FOLDER;
 }
@@ -94,7 +94,8 @@ int new_plugin(Session& session, const Given& given) {
     if (it->is_regular_file(error)) files.push_back(it->path());
     if (files.size() > files_max) fail(exit_code::failed, "too_large", "the template is too large");
   }
-  if (error || files.empty()) fail(exit_code::failed, "io_error", from.native() + " is no template");
+  if (error || files.empty())
+    fail(exit_code::failed, "io_error", from.native() + " is no template");
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files) {
     const fs::path target = to / filled_in(file.lexically_relative(from).native(), id);

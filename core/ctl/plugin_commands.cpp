@@ -22,9 +22,10 @@ int list(Session& session, const Given&) {
               {"STATE", "/state"},
               {"VERSION", "/version"},
               {"ISOLATION", "/isolation"},
-              {"CALLS", "/calls"},
-              {"FAILURES", "/failures"},
-              {"IN FLIGHT", "/in_flight"},
+              {"CALLS", "/calls/total"},
+              {"FAILED", "/calls/failed"},
+              {"IN FLIGHT", "/calls/in_flight"},
+              {"P99 MS", "/calls/latency_p99_ms"},
               {"RESTARTS", "/restarts"},
               {"LAST ERROR", "/last_error/code"}},
              wall_now());
@@ -67,8 +68,17 @@ std::vector<Command> plugin_commands() {
   return {
       {"plugin", "look at and steer plugins, and make new ones", {}, {}, "", nullptr},
       {"plugin list", "list all plugins", {}, {}, "Example:\n  cofounderctl plugin list", list},
-      {"plugin show", "show one plugin", {id}, {}, "Example:\n  cofounderctl plugin show hello", show},
-      {"plugin start", "start a plugin", {id}, {}, "Example:\n  cofounderctl plugin start hello",
+      {"plugin show",
+       "show one plugin",
+       {id},
+       {},
+       "Example:\n  cofounderctl plugin show hello",
+       show},
+      {"plugin start",
+       "start a plugin",
+       {id},
+       {},
+       "Example:\n  cofounderctl plugin start hello",
        start},
       {"plugin stop",
        "finish what runs in a plugin and stop it",
@@ -101,7 +111,8 @@ std::vector<Command> plugin_commands() {
          Words::folder},
         {"template", "PATH", "copy this folder instead of the SDK's template", false, false,
          Words::folder}},
-       "Example:\n  cofounderctl plugin new weather && cd weather && cmake -B build && cmake --build "
+       "Example:\n  cofounderctl plugin new weather && cd weather && cmake -B build && cmake "
+       "--build "
        "build",
        new_plugin},
   };

@@ -122,10 +122,14 @@ void Table::print(std::ostream& out) const {
 
 std::string cell(json::View value, Time now) {
   switch (value.kind()) {
-    case json::Kind::null: return "-";
-    case json::Kind::boolean: return *value.as_bool() ? "yes" : "no";
-    case json::Kind::integer: return value.text();
-    case json::Kind::number: return number_text(*value.as_number());
+    case json::Kind::null:
+      return "-";
+    case json::Kind::boolean:
+      return *value.as_bool() ? "yes" : "no";
+    case json::Kind::integer:
+      return value.text();
+    case json::Kind::number:
+      return number_text(*value.as_number());
     case json::Kind::string: {
       const std::string_view text = *value.as_string();
       const bool may_be_time = text.size() >= 20 && text.size() <= 35 && text[4] == '-';
@@ -141,12 +145,17 @@ std::string cell(json::View value, Time now) {
       }
       return text.empty() ? "-" : text;
     }
-    case json::Kind::object: return value.size() == 0 ? "-" : printable(value.text());
+    case json::Kind::object:
+      return value.size() == 0 ? "-" : printable(value.text());
   }
   return "-";
 }
 
 void print_object(std::ostream& out, json::View object, Time now) {
+  if (!object.is_object()) {
+    out << cell(object, now) << '\n';
+    return;
+  }
   std::vector<Line> lines;
   std::vector<Titled> tables;
   collect({}, object, now, lines, tables);
@@ -180,7 +189,8 @@ void print_list(std::ostream& out, json::View list, const std::vector<Column>& c
   Table table{std::move(header)};
   for (std::size_t i = 0; i < list.size(); ++i) {
     std::vector<std::string> row;
-    for (const Column& column : used) row.push_back(cell(list.at(i).at_pointer(column.pointer), now));
+    for (const Column& column : used)
+      row.push_back(cell(list.at(i).at_pointer(column.pointer), now));
     table.add(std::move(row));
   }
   if (!used.empty()) table.print(out);
@@ -188,7 +198,8 @@ void print_list(std::ostream& out, json::View list, const std::vector<Column>& c
 
 std::string distance_text(Time time, Time now) {
   const bool is_past = time < now;
-  auto seconds = std::chrono::round<std::chrono::seconds>(is_past ? now - time : time - now).count();
+  auto seconds =
+      std::chrono::round<std::chrono::seconds>(is_past ? now - time : time - now).count();
   if (seconds == 0) return "now";
   // Two units are precise enough to read: "2h5min", not "2h5min17s".
   if (seconds >= 86'400) {

@@ -52,7 +52,7 @@ struct Descriptor {
 // Sends a file and returns what stands for it in the arguments: "upload:...".
 std::string upload(Session& session, const std::string& path) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
-  struct stat status {};
+  struct stat status{};
   if (file.number < 0 || ::fstat(file.number, &status) != 0) {
     fail(exit_code::failed, "unreadable",
          path + " cannot be read: " + std::generic_category().message(errno));
@@ -99,8 +99,8 @@ std::vector<Option> argument_options(bool with_files) {
       {"arg", "NAME=VALUE", "an argument that is a string; NAME:=JSON for any other value", true},
       {"args", "JSON", "all arguments as a JSON object; @FILE reads a file, - standard input"}};
   if (with_files) {
-    options.push_back({"file", "NAME=PATH", "send a file and pass it as argument NAME", true,
-                       false, Words::file});
+    options.push_back({"file", "NAME=PATH", "send a file and pass it as argument NAME", true, false,
+                       Words::file});
   }
   return options;
 }

@@ -3,7 +3,6 @@
 #include "core/ctl/event_stream.hpp"
 #include "core/ctl/table.hpp"
 #include "core/ctl/task_args.hpp"
-#include "core/ctl/task_why.hpp"
 #include "core/ctl/wait.hpp"
 
 #include <ostream>
@@ -138,11 +137,12 @@ int wait(Session& session, const Given& given) {
 }
 
 int why(Session& session, const Given& given) {
-  const Answer answer = get_task(session, given.one("ID"));
+  Request request;
+  request.target = path_of(given.one("ID")) + "/why";
+  const Answer answer = ask(session, request);
   if (printed_as_json(session, answer)) return exit_code::ok;
-  for (const std::string& line : why_task(session, parse_body(answer).root())) {
-    session.out << printable(line) << '\n';
-  }
+  const json::Document document = parse_body(answer);
+  session.out << printable(document.root().string_or("text", "the daemon does not say")) << '\n';
   return exit_code::ok;
 }
 

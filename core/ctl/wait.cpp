@@ -65,10 +65,12 @@ int outcome_of(Session& session, json::View task) {
   if (state == "succeeded") return exit_code::ok;
   Failure failure{exit_code::failed, json::error_from_json(task.find("error")), {}};
   session.err << "cofounderctl: task " << printable(task.string_or("id", "?")) << " "
-              << (state == "timed_out" ? "timed out" : state == "cancelled" ? "was cancelled" : state);
+              << (state == "timed_out"   ? "timed out"
+                  : state == "cancelled" ? "was cancelled"
+                                         : state);
   if (!failure.error.message.empty()) {
-    session.err << ": " << printable(failure.error.message) << " ("
-                << printable(failure.error.code) << ")";
+    session.err << ": " << printable(failure.error.message) << " (" << printable(failure.error.code)
+                << ")";
   }
   session.err << '\n';
   if (!failure.error.hint.empty()) session.err << "hint: " << printable(failure.error.hint) << '\n';

@@ -164,7 +164,11 @@ void Client::State::begin_try(Request& request) {
   }
   Transfer& transfer = *request.transfer;
   transfer.rewind();
-  if (!transfer.is_ready() || !multi.prepare(transfer.easy()) || !multi.add(transfer.easy())) {
+  // When every connection is in use libcurl would look at all of them for nothing; with thousands
+  // that is most of its work.  (One connection carries many requests with HTTP/2: not there.)
+  const bool is_fresh = request.target.scheme == "http" && multi.open_connections() <= running;
+  if (!transfer.is_ready() || !multi.prepare(transfer.easy(), is_fresh) ||
+      !multi.add(transfer.easy())) {
     return finish(request, make_error("limit_reached", "no memory or descriptors for a request",
                                       /*retryable=*/true));
   }

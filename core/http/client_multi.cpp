@@ -234,7 +234,7 @@ Multi::~Multi() {
   state_->over = true;
 }
 
-bool Multi::prepare(EasyHandle easy) {
+bool Multi::prepare(EasyHandle easy, bool is_fresh) {
   State& state = *state_;
   if (state.multi == nullptr && !state.open()) return false;
   bool ok = true;
@@ -242,6 +242,7 @@ bool Multi::prepare(EasyHandle easy) {
     ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK;
   };
   set(CURLOPT_SHARE, state.share);
+  set(CURLOPT_FRESH_CONNECT, is_fresh ? 1L : 0L);
   set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&state.connections));
   set(
       CURLOPT_OPENSOCKETFUNCTION,

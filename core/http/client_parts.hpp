@@ -46,8 +46,9 @@ class Multi {
   Multi(Loop& loop, Options options, OnDone on_done);
   ~Multi();
 
-  // Sets what every handle needs to work here: sockets, sharing.  False: libcurl failed.
-  bool prepare(EasyHandle easy);
+  // Sets what every handle needs to work here: sockets, sharing.  `is_fresh`: do not look for a
+  // connection to use again.  False: libcurl failed.
+  bool prepare(EasyHandle easy, bool is_fresh);
   // False: libcurl refused it.
   bool add(EasyHandle easy);
   // Not from inside libcurl (is_inside()).

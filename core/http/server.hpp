@@ -46,6 +46,9 @@ struct ServerResponse {
   std::vector<std::pair<std::string, std::string>> headers{};
 };
 
+// {"error": {...}}, with Retry-After when the error says how long.
+ServerResponse error_response(int status, const Error& error);
+
 // The right and the duty to answer one request, once.  Movable; on the loop only.  When it is
 // destroyed without an answer the client gets 500.  After the client went away everything is a
 // no-op.
@@ -58,7 +61,6 @@ class Responder {
   ~Responder();
 
   void send(ServerResponse response);
-  // {"error": {...}}
   void send_error(int status, const Error& error);
 
   // A streamed answer (chunked): head first, then pieces.  `write` says whether the client keeps up

@@ -27,6 +27,4 @@ void append_head(std::string& out, const ServerResponse& response, const Respons
 // As HTTP wants it (RFC 9110, 5.6.7).
 std::string http_date(Time time);
 
-ServerResponse error_response(int status, const Error& error);
-
 }  // namespace cofounder::http

@@ -61,9 +61,7 @@ struct Zoned {
   // due earlier, and those up to the local time at `after` are due by then.
   std::optional<Time> next_of_local_time(Time after) const noexcept {
     const Time limit = after + search_max;
-    const auto offset_at = [this](Time time) {
-      return zone->span_at(floor<seconds>(time)).offset;
-    };
+    const auto offset_at = [this](Time time) { return zone->span_at(floor<seconds>(time)).offset; };
     LocalTime from{after.time_since_epoch() + offset_at(after) + Milliseconds{1}};
     const LocalTime last{limit.time_since_epoch() + offset_at(limit)};
     while (const auto local = pattern.next(from, last)) {

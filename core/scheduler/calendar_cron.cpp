@@ -105,8 +105,8 @@ Result<CalendarPattern::Run> parse_run(const Field& field, std::string_view text
   if (*step < 1) return wrong(field, "a step has to be at least 1");
   if (range != "*" && range.find('-') == std::string_view::npos) run.last = field.most;
   if (*step > field.most) {
-    return wrong(field, "the step " + std::to_string(*step) + " never repeats within " +
-                            range_of(field));
+    return wrong(field,
+                 "the step " + std::to_string(*step) + " never repeats within " + range_of(field));
   }
   run.step = *step;
   return run;
@@ -114,7 +114,8 @@ Result<CalendarPattern::Run> parse_run(const Field& field, std::string_view text
 
 std::uint64_t bits_of(const CalendarPattern::Run& run) noexcept {
   std::uint64_t bits = 0;
-  for (int value = run.first; value <= run.last; value += run.step) bits |= std::uint64_t{1} << value;
+  for (int value = run.first; value <= run.last; value += run.step)
+    bits |= std::uint64_t{1} << value;
   return bits;
 }
 
@@ -176,8 +177,8 @@ std::optional<Error> parse_weekdays(std::string_view text, CalendarPattern& patt
     if (is_last && item.size() == 1) {
       return wrong(weekday_field, "L needs a weekday before it, as in 5L for the last Friday");
     }
-    const auto weekday =
-        parse_value(weekday_field, is_last ? item.substr(0, item.size() - 1) : item.substr(0, hash));
+    const auto weekday = parse_value(
+        weekday_field, is_last ? item.substr(0, item.size() - 1) : item.substr(0, hash));
     if (!weekday) return weekday.error();
     int nth = 0;
     if (!is_last) {
@@ -243,7 +244,9 @@ Result<CalendarPattern> parse_fields(std::string_view text) {
   pattern.hours = static_cast<std::uint32_t>(*hours);
   pattern.months = static_cast<std::uint32_t>(*months);
   // As in Vixie cron a day field counts as unrestricted when it begins with a star, also "*/2".
-  const auto is_restricted = [](std::string_view f) { return f.front() != '*' && f.front() != '?'; };
+  const auto is_restricted = [](std::string_view f) {
+    return f.front() != '*' && f.front() != '?';
+  };
   pattern.either_day = is_restricted(days) && is_restricted(weekdays);
   return pattern;
 }

@@ -78,7 +78,8 @@ Result<int> parse_decimal(const Field& field, std::string_view text) {
     return wrong(field.name, quoted(text) + " is not a number");
   }
   int micros = 0;
-  for (std::size_t i = 0; i < 6; ++i) micros = micros * 10 + (i < places.size() ? places[i] - '0' : 0);
+  for (std::size_t i = 0; i < 6; ++i)
+    micros = micros * 10 + (i < places.size() ? places[i] - '0' : 0);
   if (places.size() > 6 && places[6] >= '5') ++micros;
   if (micros % 1000 != 0) {
     return wrong(field.name, quoted(text) + " is finer than a millisecond");
@@ -197,7 +198,8 @@ std::optional<Error> parse_weekdays(std::string_view text, CalendarPattern& patt
     const unsigned from = (*first + 6) % 7;
     const unsigned to = (*last + 6) % 7;
     if (to < from) {
-      return wrong("weekday", "the range " + quoted(item) + " runs backwards; weeks begin on Monday");
+      return wrong("weekday",
+                   "the range " + quoted(item) + " runs backwards; weeks begin on Monday");
     }
     for (unsigned day = from; day <= to; ++day) {
       pattern.weekdays = static_cast<std::uint8_t>(pattern.weekdays | 1U << (day + 1) % 7);
@@ -208,18 +210,20 @@ std::optional<Error> parse_weekdays(std::string_view text, CalendarPattern& patt
 
 // "year-month-day" or "month-day"; before the day there may be a ~.
 std::optional<Error> parse_date(std::string_view text, CalendarPattern& pattern) {
+  const std::string_view whole = text;
   std::string_view parts[3];
   std::size_t count = 0;
   char separator = '-';
   bool from_end = false;
   while (separator != '\0') {
-    if (count == 3) return wrong("date", quoted(text) + " has more than year, month and day");
+    if (count == 3) return wrong("date", quoted(whole) + " has more than year, month and day");
     if (from_end) return wrong("date", "~ has to stand before the day");
     from_end = separator == '~';
     parts[count++] = cut(text, "-~", separator);
   }
   if (count < 2) {
-    return wrong("date", quoted(parts[0]) + " is neither a date (month-day) nor a time (hour:minute)");
+    return wrong("date",
+                 quoted(parts[0]) + " is neither a date (month-day) nor a time (hour:minute)");
   }
   if (count == 3) {
     auto years = parse_runs(year_field, parts[0]);

@@ -25,8 +25,7 @@ bool CalendarPattern::has_year(int year) const noexcept {
 
 bool CalendarPattern::has_day(year_month_day date) const noexcept {
   const auto day = static_cast<unsigned>(date.day());
-  const auto length =
-      static_cast<unsigned>((date.year() / date.month() / std::chrono::last).day());
+  const auto length = static_cast<unsigned>((date.year() / date.month() / std::chrono::last).day());
   const bool by_number = has_bit(days, day) || has_bit(days_from_end, length - day + 1);
   if (!by_number && !either_day) return false;
 

@@ -22,10 +22,10 @@ struct CalendarPattern {
     int step;
   };
 
-  static constexpr std::uint32_t all_months = 0x1ffe;      // bits 1..12
-  static constexpr std::uint32_t all_days = 0xffff'fffe;   // bits 1..31
-  static constexpr std::uint8_t all_weekdays = 0x7f;       // bit 0: Sunday
-  static constexpr std::uint32_t all_hours = 0xff'ffff;    // bits 0..23
+  static constexpr std::uint32_t all_months = 0x1ffe;     // bits 1..12
+  static constexpr std::uint32_t all_days = 0xffff'fffe;  // bits 1..31
+  static constexpr std::uint8_t all_weekdays = 0x7f;      // bit 0: Sunday
+  static constexpr std::uint32_t all_hours = 0xff'ffff;   // bits 0..23
   static constexpr std::uint64_t all_minutes = (std::uint64_t{1} << 60) - 1;
 
   std::vector<Run> years;  // empty: every year
@@ -49,7 +49,8 @@ struct CalendarPattern {
   bool has_year(int year) const noexcept;
   bool has_day(std::chrono::year_month_day date) const noexcept;
   std::optional<int> next_in_minute(int from) const noexcept;
-  std::optional<std::chrono::milliseconds> next_in_day(std::chrono::milliseconds from) const noexcept;
+  std::optional<std::chrono::milliseconds> next_in_day(
+      std::chrono::milliseconds from) const noexcept;
 };
 
 // For the parsers.  `text` in quotes, shortened and with only printable characters.

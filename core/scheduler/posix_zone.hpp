@@ -9,7 +9,8 @@
 namespace cofounder {
 
 // The rule at the end of a zoneinfo file, for the years that its table does not list: a POSIX TZ
-// string with the extensions of RFC 9636 (times from -167 to 167 hours), "CET-1CEST,M3.5.0,M10.5.0/3".
+// string with the extensions of RFC 9636 (times from -167 to 167 hours),
+// "CET-1CEST,M3.5.0,M10.5.0/3".
 class PosixZone {
  public:
   struct Change {

@@ -38,7 +38,7 @@ std::optional<std::string> load_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (file < 0) return std::nullopt;
   std::string bytes;
-  struct stat status {};
+  struct stat status{};
   bool good = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size >= 0 &&
               static_cast<std::size_t>(status.st_size) <= file_bytes_max;
   if (good) {
@@ -158,7 +158,8 @@ Result<TimeZone> TimeZone::parse(std::string_view file) {
     const sys_seconds at{seconds{big_endian(times.substr(i * 8, 8))}};
     const auto type = static_cast<unsigned char>(indexes[i]);
     if (type >= offsets.size()) return broken("a type is missing");
-    if (!zone.changes_.empty() && at <= zone.changes_.back().at) return broken("its times are not in order");
+    if (!zone.changes_.empty() && at <= zone.changes_.back().at)
+      return broken("its times are not in order");
     if (at <= since_ever) {
       zone.first_offset_ = offsets[type];
     } else if (at < for_ever) {
@@ -201,7 +202,7 @@ TimeZone::Span TimeZone::span_by_rule(sys_seconds time) const noexcept {
       std::chrono::floor<std::chrono::days>(std::clamp(time, since_ever, for_ever))};
   for (int year = -1; year <= 1; ++year) {
     for (const Change& change : rule_->changes(date.year() + std::chrono::years{year})) {
-      if (change.at <= span.begin) continue;
+      if (change.at < span.begin) continue;
       if (change.at > time) {
         span.end = change.at;
         return span;

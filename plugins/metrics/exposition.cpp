@@ -10,7 +10,7 @@
 namespace metrics {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;  // labels stay in the order of their family
 
 std::string escape(std::string_view text, bool quotes_too) {
   std::string out;

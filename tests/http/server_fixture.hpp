@@ -33,12 +33,15 @@ class ServerTest : public ::testing::Test {
     path_ = folder_ / "control.sock";
   }
   ~ServerTest() override {
-    if (thread_.joinable()) {
-      on_loop([this] { server_.reset(); });
-      loop_.stop();
-      thread_.join();
-    }
+    end_server();
     std::filesystem::remove_all(folder_);
+  }
+
+  void end_server() {
+    if (!thread_.joinable()) return;
+    on_loop([this] { server_.reset(); });
+    loop_.stop();
+    thread_.join();
   }
 
   void serve(http::ServerHandler handler, http::Server::Options options = {}) {

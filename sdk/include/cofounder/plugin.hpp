@@ -31,12 +31,22 @@
 #include "cpp/store.hpp"
 #include "cpp/task.hpp"
 
+namespace cofounder::sdk::inline v1 {
+
+// The table of a plugin class, for unit tests that do without a library.
+template <class Class>
+const cof_plugin& plugin_table() noexcept {
+  static constexpr cof_plugin table = detail::make_table<Class>();
+  return table;
+}
+
+}  // namespace cofounder::sdk::inline v1
+
 // Makes `Class` the plugin of this library, with `manifest` (a string literal of JSON).  Once, at the
 // end of one file, outside of any namespace.
 #define COF_EXPORT_PLUGIN(Class, manifest)                                                       \
   COF_MANIFEST(manifest);                                                                        \
   extern "C" COF_EXPORT const cof_plugin* cof_plugin_entry_v1(void) {                            \
-    static constexpr cof_plugin table = ::cofounder::sdk::detail::make_table<Class>();           \
-    return &table;                                                                               \
+    return &::cofounder::sdk::plugin_table<Class>();                                             \
   }                                                                                              \
   static_assert(true)

@@ -170,6 +170,15 @@ class Ref {
   P* pending_;
 };
 
+// Lets go of a Pending that was awaited.
+struct Answered {
+  explicit Answered(Pending* given) noexcept : pending{given} {}
+  Answered(const Answered&) = delete;
+  Answered& operator=(const Answered&) = delete;
+  ~Answered() { pending->release(); }
+  Pending* pending;
+};
+
 }  // namespace detail
 
 // The answer that a host service will give.  The service was asked when the Future was made, so that
@@ -189,7 +198,11 @@ class [[nodiscard]] Future {
 
   bool await_ready() const noexcept { return pending_->done(); }
   bool await_suspend(std::coroutine_handle<> waiter) noexcept { return pending_->wait(waiter); }
-  Result<T> await_resume() { return read_(*pending_.get()); }
+  Result<T> await_resume() {
+    // What was read may live on without this Future (a stream does), so nothing is abandoned.
+    const detail::Answered answered{pending_.take()};
+    return read_(*answered.pending);
+  }
 
   // Lets the answer come or not: nobody looks at it.
   void ignore() && noexcept {}

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/store/store_fixture.hpp"
+
+#include <gmock/gmock.h>
+
+namespace cofounder::test {
+namespace {
+
+using ::testing::ElementsAre;
+
+class TaskStoreContract : public StoreContract {};
+INSTANTIATE_TEST_SUITE_P(Stores, TaskStoreContract, ::testing::Values("memory", "sqlite"),
+                         store_name);
+
+TEST_P(TaskStoreContract, KeepsAllThatASubmitSays) {
+  NewTask task = new_task();
+  task.queue = "mail";
+  task.priority = -7;
+  task.unique_key = "k1";
+  task.schedule = "nightly";
+  task.run_at = clock.now() + seconds{60};
+  const Submitted submitted = submit(task);
+  EXPECT_TRUE(submitted.is_new);
+  EXPECT_EQ(submitted.state, TaskState::scheduled);
+  EXPECT_EQ(submitted.submitted_at, clock.now());
+  const auto record = driver.get(submitted.id);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->id, submitted.id);
+  EXPECT_EQ(record->state, TaskState::scheduled);
+  EXPECT_EQ(record->op, "hello.greet");
+  EXPECT_EQ(record->args, R"({"name":"Ada"})");
+  EXPECT_EQ(record->queue, "mail");
+  EXPECT_EQ(record->priority, -7);
+  EXPECT_EQ(record->timeout, seconds{30});
+  EXPECT_EQ(record->attempt, 0);
+  EXPECT_EQ(record->attempts_max, 3);
+  EXPECT_EQ(record->unique_key, "k1");
+  EXPECT_EQ(record->schedule, "nightly");
+  EXPECT_EQ(record->submitter, "uid:1000");
+  EXPECT_EQ(record->submitted_at, clock.now());
+  EXPECT_EQ(record->run_at, task.run_at);
+  EXPECT_FALSE(record->started_at);
+  EXPECT_FALSE(record->ended_at);
+  EXPECT_TRUE(record->attempts.empty());
+  clock.advance(seconds{60});
+  EXPECT_EQ(driver.get(submitted.id)->state, TaskState::ready);
+  EXPECT_FALSE(driver.get(submitted.id + 1));
+}
+
+TEST_P(TaskStoreContract, ARunAtInThePastMeansNow) {
+  NewTask task = new_task();
+  task.run_at = clock.now() - seconds{60};
+  const Submitted submitted = submit(task);
+  EXPECT_EQ(submitted.state, TaskState::ready);
+  EXPECT_EQ(driver.get(submitted.id)->run_at, clock.now());
+}
+
+TEST_P(TaskStoreContract, AnArrayIsInOrderWithItsDuplicates) {
+  NewTask keyed = new_task();
+  keyed.unique_key = "k";
+  const auto answer = driver.submit({new_task(), keyed, keyed, new_task()}).value();
+  ASSERT_EQ(answer.size(), 4U);
+  EXPECT_LT(answer[0].id, answer[1].id);
+  EXPECT_EQ(answer[2].id, answer[1].id);
+  EXPECT_TRUE(answer[1].is_new);
+  EXPECT_FALSE(answer[2].is_new);
+  EXPECT_LT(answer[1].id, answer[3].id);
+}
+
+TEST_P(TaskStoreContract, AUniqueKeyHoldsWhileItsTaskLives) {
+  NewTask task = new_task();
+  task.unique_key = "k";
+  const Submitted first = submit(task);
+  clock.advance(seconds{1});
+  const Submitted second = submit(task);
+  EXPECT_EQ(second.id, first.id);
+  EXPECT_FALSE(second.is_new);
+  EXPECT_EQ(second.submitted_at, first.submitted_at);
+  const ClaimedTask claim = claim_one();
+  EXPECT_EQ(submit(task).state, TaskState::running);
+  EXPECT_TRUE(succeed(claim));
+  const Submitted third = submit(task);
+  EXPECT_TRUE(third.is_new);
+  EXPECT_NE(third.id, first.id);
+}
+
+TEST_P(TaskStoreContract, NothingIsClaimedBeforeThereAreLimits) {
+  submit(new_task());
+  driver.claim_due();
+  EXPECT_TRUE(driver.claimed.empty());
+}
+
+TEST_P(TaskStoreContract, AClaimTellsAllThatARunnerNeeds) {
+  NewTask task = new_task();
+  task.retry_on_timeout = true;
+  const Submitted submitted = submit(task);
+  clock.advance(seconds{2});
+  const ClaimedTask claim = claim_one();
+  EXPECT_EQ(claim.key, (AttemptKey{submitted.id, 1}));
+  EXPECT_EQ(claim.counted_attempt(), 1);
+  EXPECT_EQ(claim.op, "hello.greet");
+  EXPECT_EQ(claim.args, R"({"name":"Ada"})");
+  EXPECT_EQ(claim.queue, "default");
+  EXPECT_EQ(claim.timeout, seconds{30});
+  EXPECT_EQ(claim.attempts_max, 3);
+  EXPECT_TRUE(claim.retry_on_timeout);
+  EXPECT_EQ(claim.submitted_at, submitted.submitted_at);
+  EXPECT_EQ(claim.run_at, submitted.submitted_at);
+  EXPECT_EQ(claim.started_at, clock.now());
+  EXPECT_EQ(claim.checkpoint, "");
+  const auto record = driver.get(submitted.id);
+  EXPECT_EQ(record->state, TaskState::running);
+  EXPECT_EQ(record->attempt, 1);
+  EXPECT_EQ(record->started_at, clock.now());
+  ASSERT_EQ(record->attempts.size(), 1U);
+  EXPECT_EQ(record->attempts[0].outcome, "running");
+  EXPECT_EQ(record->attempts[0].node, "n1");
+  EXPECT_FALSE(record->attempts[0].ended_at);
+}
+
+TEST_P(TaskStoreContract, ASubmitIsClaimedByItselfWhenASlotIsFree) {
+  driver.limit(1);
+  const Submitted first = submit(new_task());
+  const Submitted second = submit(new_task());
+  driver.settle();
+  ASSERT_EQ(driver.claimed.size(), 1U);
+  EXPECT_EQ(driver.claimed[0].key.task, first.id);
+  // A completion frees the slot.
+  const ClaimedTask running = driver.take_claimed().front();
+  EXPECT_TRUE(succeed(running));
+  driver.settle();
+  ASSERT_EQ(driver.claimed.size(), 1U);
+  EXPECT_EQ(driver.claimed[0].key.task, second.id);
+}
+
+TEST_P(TaskStoreContract, ClaimsStayWithinTheLimitsOfQueuesAndPlugins) {
+  NewTask mail = new_task();
+  mail.queue = "mail";
+  std::vector<NewTask> tasks;
+  for (int i = 0; i < 3; ++i) tasks.push_back(new_task("hello.greet"));
+  for (int i = 0; i < 3; ++i) tasks.push_back(mail);
+  for (int i = 0; i < 3; ++i) tasks.push_back(new_task("other.op"));
+  for (int i = 0; i < 3; ++i) tasks.push_back(new_task("absent.op"));
+  ASSERT_TRUE(driver.submit(tasks));
+  driver.limit(100, {{"hello", 4}, {"other", 2}}, {{"mail", 1}});
+  std::map<std::string, int> ops;
+  std::map<std::string, int> queues;
+  for (const ClaimedTask& task : driver.claimed) {
+    ++ops[task.op];
+    ++queues[task.queue];
+  }
+  EXPECT_EQ(ops["hello.greet"], 4);
+  EXPECT_EQ(ops["other.op"], 2);
+  EXPECT_EQ(ops["absent.op"], 0);
+  EXPECT_EQ(queues["mail"], 1);
+  // All is held back by limits: the clock changes nothing.
+  EXPECT_EQ(driver.next_due, Time::max());
+  driver.limit(0);
+  driver.take_claimed();
+  driver.limit(8, {{"hello", 9}, {"other", 9}});
+  EXPECT_EQ(driver.claimed.size(), 2U);  // 6 run already
+}
+
+TEST_P(TaskStoreContract, HigherPriorityThenEarlierDueThenOlderIsFirst) {
+  NewTask low = new_task();
+  low.priority = -1;
+  NewTask high = new_task();
+  high.priority = 5;
+  NewTask late = new_task();
+  late.run_at = clock.now() + seconds{2};
+  NewTask early = new_task();
+  early.run_at = clock.now() + seconds{1};
+  const auto ids = driver.submit({low, late, early, high, high}).value();
+  clock.advance(seconds{10});
+  driver.limit(100);
+  std::vector<TaskId> order;
+  for (const ClaimedTask& task : driver.claimed) order.push_back(task.key.task);
+  EXPECT_THAT(order, ElementsAre(ids[3].id, ids[4].id, ids[2].id, ids[1].id, ids[0].id));
+}
+
+TEST_P(TaskStoreContract, TellsWhenTheNextTaskIsDue) {
+  driver.limit(1);
+  NewTask task = new_task();
+  task.run_at = clock.now() + seconds{60};
+  submit(task);
+  driver.settle();
+  EXPECT_EQ(driver.next_due, task.run_at);
+  NewTask sooner = new_task();
+  sooner.run_at = clock.now() + seconds{30};
+  const Submitted submitted = submit(sooner);
+  driver.settle();
+  EXPECT_EQ(driver.next_due, sooner.run_at);
+  // A clock that came too early asks in vain, and is told again.
+  const int told = driver.next_due_told;
+  clock.advance(seconds{29});
+  driver.claim_due();
+  EXPECT_TRUE(driver.claimed.empty());
+  EXPECT_GT(driver.next_due_told, told);
+  EXPECT_EQ(driver.next_due, sooner.run_at);
+  clock.advance(seconds{1});
+  driver.claim_due();
+  ASSERT_EQ(driver.claimed.size(), 1U);
+  EXPECT_EQ(driver.claimed[0].key.task, submitted.id);
+  // The only slot is taken: whatever is due cannot start.
+  EXPECT_EQ(driver.next_due, Time::max());
+  EXPECT_TRUE(succeed(driver.take_claimed().front()));
+  driver.settle();
+  EXPECT_EQ(driver.next_due, task.run_at);
+  EXPECT_EQ(driver.cancel(driver.list({}).tasks.at(1).id), CancelResult::cancelled);
+  driver.settle();
+  EXPECT_EQ(driver.next_due, Time::max());
+}
+
+TEST_P(TaskStoreContract, ASuccessIsKept) {
+  const Submitted submitted = submit(new_task());
+  const ClaimedTask claim = claim_one();
+  clock.advance(seconds{3});
+  EXPECT_TRUE(succeed(claim));
+  const auto record = driver.get(submitted.id);
+  EXPECT_EQ(record->state, TaskState::succeeded);
+  EXPECT_EQ(record->result, R"({"text":"Hello"})");
+  EXPECT_EQ(record->args, R"({"name":"Ada"})");
+  EXPECT_EQ(record->ended_at, clock.now());
+  EXPECT_EQ(record->started_at, claim.started_at);
+  EXPECT_FALSE(record->error);
+  ASSERT_EQ(record->attempts.size(), 1U);
+  EXPECT_EQ(record->attempts[0].outcome, "succeeded");
+  EXPECT_EQ(record->attempts[0].ended_at, clock.now());
+}
+
+TEST_P(TaskStoreContract, AFailedAttemptWaitsAndCountsUp) {
+  const Submitted submitted = submit(new_task());
+  const ClaimedTask first = claim_one();
+  Verdict again = verdict(first, Outcome::Kind::failed, TaskState::scheduled);
+  again.run_at = clock.now() + seconds{10};
+  EXPECT_TRUE(driver.finish(again));
+  driver.settle();
+  EXPECT_EQ(driver.next_due, again.run_at);
+  auto record = driver.get(submitted.id);
+  EXPECT_EQ(record->state, TaskState::scheduled);
+  EXPECT_EQ(record->run_at, again.run_at);
+  ASSERT_TRUE(record->error);
+  EXPECT_EQ(record->error->code, "broken");
+  EXPECT_TRUE(record->error->retryable);
+  clock.advance(seconds{10});
+  driver.claim_due();
+  const ClaimedTask second = driver.take_claimed().at(0);
+  EXPECT_EQ(second.key.attempt, 2);
+  EXPECT_EQ(second.counted_attempt(), 2);
+  EXPECT_TRUE(driver.finish(verdict(second, Outcome::Kind::failed, TaskState::failed)));
+  record = driver.get(submitted.id);
+  EXPECT_EQ(record->state, TaskState::failed);
+  EXPECT_EQ(record->error->message, "It broke.");
+  ASSERT_EQ(record->attempts.size(), 2U);
+  EXPECT_EQ(record->attempts[0].error->code, "broken");
+}
+
+TEST_P(TaskStoreContract, ALateCompletionLosesItsLease) {
+  submit(new_task());
+  const ClaimedTask first = claim_one();
+  EXPECT_TRUE(driver.finish(verdict(first, Outcome::Kind::stopped, TaskState::scheduled)));
+  driver.settle();
+  const ClaimedTask second = driver.take_claimed().at(0);
+  EXPECT_EQ(second.key.attempt, 2);
+  EXPECT_FALSE(succeed(first));
+  EXPECT_FALSE(driver.checkpoint(first.key, "x"));
+  EXPECT_EQ(driver.get(first.key.task)->state, TaskState::running);
+  EXPECT_TRUE(succeed(second));
+  EXPECT_FALSE(succeed(second));
+  EXPECT_FALSE(driver.checkpoint(second.key, "x"));
+  EXPECT_EQ(driver.get(first.key.task)->attempts.size(), 2U);
+  // In one call each verdict stands for itself.
+  submit(new_task());
+  driver.settle();
+  const ClaimedTask third = driver.take_claimed().at(0);
+  const auto applied =
+      driver
+          .finish(std::vector<Verdict>{
+              verdict(second, Outcome::Kind::succeeded, TaskState::succeeded),
+              verdict(third, Outcome::Kind::succeeded, TaskState::succeeded),
+              verdict(third, Outcome::Kind::succeeded, TaskState::succeeded)})
+          .value();
+  EXPECT_THAT(applied, ElementsAre(false, true, false));
+}
+
+TEST_P(TaskStoreContract, ADeferredAttemptDoesNotCountAndBringsItsCheckpoint) {
+  submit(new_task());
+  const ClaimedTask first = claim_one();
+  EXPECT_TRUE(driver.checkpoint(first.key, "half"));
+  Verdict later = verdict(first, Outcome::Kind::deferred, TaskState::scheduled);
+  later.run_at = clock.now() + seconds{5};
+  later.outcome.checkpoint = std::string{"poll\0 2", 7};
+  EXPECT_TRUE(driver.finish(later));
+  clock.advance(seconds{5});
+  driver.claim_due();
+  const ClaimedTask second = driver.take_claimed().at(0);
+  EXPECT_EQ(second.key.attempt, 2);
+  EXPECT_EQ(second.uncounted, 1);
+  EXPECT_EQ(second.counted_attempt(), 1);
+  EXPECT_EQ(second.checkpoint, (std::string{"poll\0 2", 7}));
+  // A failed attempt leaves the newest checkpoint to the next one.
+  EXPECT_TRUE(driver.checkpoint(second.key, "page 7"));
+  EXPECT_TRUE(driver.finish(verdict(second, Outcome::Kind::failed, TaskState::scheduled)));
+  driver.settle();
+  const ClaimedTask third = driver.take_claimed().at(0);
+  EXPECT_EQ(third.checkpoint, "page 7");
+  EXPECT_EQ(third.counted_attempt(), 2);
+  Verdict last = verdict(third, Outcome::Kind::deferred, TaskState::scheduled);
+  EXPECT_TRUE(driver.finish(last));
+  driver.settle();
+  EXPECT_EQ(driver.take_claimed().at(0).checkpoint, "");  // replaced by nothing
+}
+
+TEST_P(TaskStoreContract, CancelEndsOnlyWhatWaits) {
+  const Submitted waiting = submit(new_task());
+  EXPECT_EQ(driver.cancel(waiting.id), CancelResult::cancelled);
+  const auto record = driver.get(waiting.id);
+  EXPECT_EQ(record->state, TaskState::cancelled);
+  EXPECT_EQ(record->ended_at, clock.now());
+  EXPECT_EQ(driver.cancel(waiting.id), CancelResult::over);
+  const Submitted other = submit(new_task());
+  const ClaimedTask claim = claim_one();
+  EXPECT_EQ(claim.key.task, other.id);
+  EXPECT_EQ(driver.cancel(other.id), CancelResult::running);
+  EXPECT_TRUE(driver.finish(verdict(claim, Outcome::Kind::cancelled, TaskState::cancelled)));
+  EXPECT_EQ(driver.cancel(other.id), CancelResult::over);
+  EXPECT_EQ(driver.cancel(other.id + 1), CancelResult::not_found);
+}
+
+TEST_P(TaskStoreContract, RetryBeginsAnewWithHigherNumbers) {
+  const Submitted submitted = submit(new_task());
+  const ClaimedTask first = claim_one();
+  EXPECT_EQ(driver.retry(submitted.id).value(), RetryResult::not_over);
+  EXPECT_TRUE(driver.checkpoint(first.key, "old"));
+  EXPECT_TRUE(driver.finish(verdict(first, Outcome::Kind::failed, TaskState::failed)));
+  driver.limit(0);
+  clock.advance(seconds{5});
+  EXPECT_EQ(driver.retry(submitted.id).value(), RetryResult::scheduled);
+  EXPECT_EQ(driver.retry(submitted.id).value(), RetryResult::not_over);
+  EXPECT_EQ(driver.retry(submitted.id + 1).value(), RetryResult::not_found);
+  const auto record = driver.get(submitted.id);
+  EXPECT_EQ(record->state, TaskState::ready);
+  EXPECT_EQ(record->run_at, clock.now());
+  EXPECT_FALSE(record->ended_at);
+  EXPECT_EQ(record->attempts.size(), 1U);
+  const ClaimedTask second = claim_one();
+  EXPECT_EQ(second.key.attempt, 2);
+  EXPECT_EQ(second.counted_attempt(), 1);
+  EXPECT_EQ(second.args, R"({"name":"Ada"})");
+  EXPECT_EQ(second.checkpoint, "");
+  EXPECT_FALSE(succeed(first));
+  EXPECT_TRUE(succeed(second));
+  EXPECT_EQ(driver.get(submitted.id)->attempts.size(), 2U);
+  EXPECT_FALSE(driver.get(submitted.id)->error);
+}
+
+TEST_P(TaskStoreContract, RetryRespectsAUniqueKeyThatIsTaken) {
+  NewTask task = new_task();
+  task.unique_key = "k";
+  const Submitted first = submit(task);
+  EXPECT_EQ(driver.cancel(first.id), CancelResult::cancelled);
+  const Submitted second = submit(task);
+  const auto refused = driver.retry(first.id);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "unique_key_in_use");
+  EXPECT_EQ(driver.cancel(second.id), CancelResult::cancelled);
+  EXPECT_EQ(driver.retry(first.id).value(), RetryResult::scheduled);
+  EXPECT_EQ(submit(task).id, first.id);
+}
+
+TEST_P(TaskStoreContract, ListsNewestFirstByPages) {
+  std::vector<NewTask> tasks(5, new_task());
+  tasks[1].op = "hello.other";
+  tasks[2].queue = "mail";
+  const auto ids = driver.submit(tasks).value();
+  EXPECT_EQ(driver.cancel(ids[3].id), CancelResult::cancelled);
+  TaskQuery query;
+  query.limit = 2;
+  std::vector<TaskId> seen;
+  for (;;) {
+    const TaskPage page = driver.list(query);
+    for (const TaskRecord& task : page.tasks) {
+      seen.push_back(task.id);
+      EXPECT_EQ(task.args, "");
+    }
+    if (page.next == 0) break;
+    EXPECT_EQ(page.tasks.size(), 2U);
+    query.after = page.next;
+  }
+  EXPECT_THAT(seen, ElementsAre(ids[4].id, ids[3].id, ids[2].id, ids[1].id, ids[0].id));
+  const auto found = [&](auto change) {
+    TaskQuery filter;
+    change(filter);
+    std::vector<TaskId> list;
+    for (const TaskRecord& task : driver.list(filter).tasks) list.push_back(task.id);
+    return list;
+  };
+  EXPECT_THAT(found([](TaskQuery& q) { q.op = "hello.other"; }), ElementsAre(ids[1].id));
+  EXPECT_THAT(found([](TaskQuery& q) { q.queue = "mail"; }), ElementsAre(ids[2].id));
+  EXPECT_THAT(found([](TaskQuery& q) { q.state = TaskState::cancelled; }), ElementsAre(ids[3].id));
+  EXPECT_THAT(found([](TaskQuery& q) { q.state = TaskState::scheduled; }), ElementsAre());
+  EXPECT_EQ(found([](TaskQuery& q) { q.state = TaskState::ready; }).size(), 4U);
+}
+
+TEST_P(TaskStoreContract, CountsAreKept) {
+  NewTask later = new_task();
+  later.run_at = clock.now() + seconds{60};
+  later.queue = "mail";
+  driver.submit({new_task(), new_task(), later}).value();
+  driver.limit(2);
+  auto claims = driver.take_claimed();
+  ASSERT_EQ(claims.size(), 2U);
+  const Time middle = clock.now() + seconds{1};
+  clock.advance(seconds{1});
+  driver.submit({new_task(), new_task(), new_task()}).value();
+  EXPECT_TRUE(succeed(claims[0]));
+  for (int again = 0; again < 2; ++again) {
+    const TaskCounts all = driver.counts();
+    EXPECT_EQ(all.by_state.at(TaskState::scheduled), 1);
+    EXPECT_EQ(all.by_state.at(TaskState::ready), again == 0 ? 2 : 4);
+    EXPECT_EQ(all.by_state.count(TaskState::running), again == 0 ? 1U : 0U);
+    EXPECT_EQ(all.by_state.at(TaskState::succeeded), 1);
+    EXPECT_EQ(all.waiting_by_queue.at("mail"), 1);
+    EXPECT_EQ(all.waiting_by_queue.at("default"), again == 0 ? 2 : 4);
+    ASSERT_EQ(all.ended.size(), 1U);
+    EXPECT_EQ(all.ended[0].op, "hello.greet");
+    EXPECT_EQ(all.ended[0].state, TaskState::succeeded);
+    EXPECT_EQ(all.ended[0].count, 1);
+    EXPECT_DOUBLE_EQ(all.ended[0].seconds, 1.5);
+    if (again == 0) {
+      EXPECT_EQ(all.by_state.at(TaskState::running), 2);
+      const TaskCounts young = driver.counts(middle);
+      EXPECT_EQ(young.by_state.at(TaskState::ready), 2);
+      EXPECT_EQ(young.by_state.at(TaskState::running), 1);
+      EXPECT_TRUE(young.ended.empty());
+      EXPECT_EQ(young.waiting_by_queue.at("default"), 2);
+      EXPECT_EQ(driver.counts(Time{Milliseconds{1}}).by_state, all.by_state);
+      driver.limit(0);
+      restart();  // what ran is ready again after its backoff
+      clock.advance(seconds{10});
+    }
+  }
+}
+
+TEST_P(TaskStoreContract, PurgeDeletesOldEnds) {
+  std::vector<TaskId> ids;
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(submit(new_task()).id);
+    EXPECT_EQ(driver.cancel(ids.back()), CancelResult::cancelled);
+    clock.advance(seconds{10});
+  }
+  const TaskId waiting = submit(new_task()).id;
+  const Time before = clock.now() - seconds{15};  // the fourth ended after it
+  EXPECT_EQ(driver.purge(before, 2), 2);
+  EXPECT_FALSE(driver.get(ids[0]));
+  EXPECT_FALSE(driver.get(ids[1]));
+  EXPECT_TRUE(driver.get(ids[2]));
+  EXPECT_EQ(driver.purge(before), 1);
+  EXPECT_EQ(driver.purge(before), 0);
+  EXPECT_TRUE(driver.get(ids[3]));
+  EXPECT_TRUE(driver.get(waiting));
+  EXPECT_EQ(driver.counts().by_state.at(TaskState::cancelled), 1);
+}
+
+TEST_P(TaskStoreContract, ADeadDaemonsAttemptsAreLostAndTriedAgain) {
+  NewTask once = new_task();
+  once.attempts_max = 1;
+  const auto ids = driver.submit({new_task(), once, new_task()}).value();
+  driver.limit(2);
+  ASSERT_EQ(driver.take_claimed().size(), 2U);
+  clock.advance(seconds{1});
+  const TaskStore::Opened opened = restart();
+  EXPECT_EQ(opened.recovered, 2);
+  EXPECT_EQ(opened.waiting, 2);
+  const auto again = driver.get(ids[0].id);
+  EXPECT_EQ(again->state, TaskState::scheduled);
+  EXPECT_GT(again->run_at, clock.now());
+  ASSERT_EQ(again->attempts.size(), 1U);
+  EXPECT_EQ(again->attempts[0].outcome, "lost");
+  EXPECT_EQ(again->attempts[0].ended_at, clock.now());
+  const auto over = driver.get(ids[1].id);
+  EXPECT_EQ(over->state, TaskState::failed);
+  EXPECT_EQ(over->error->code, "crashed_host");
+  driver.limit(10);
+  clock.advance(seconds{10});
+  driver.claim_due();
+  ASSERT_EQ(driver.claimed.size(), 2U);
+  EXPECT_EQ(driver.claimed[1].key, (AttemptKey{ids[0].id, 2}));
+  EXPECT_EQ(driver.claimed[1].counted_attempt(), 2);
+  EXPECT_GT(submit(new_task()).id, ids[2].id);
+}
+
+TEST_P(TaskStoreContract, CloseDoesWhatWasAskedAndClaimsNothing) {
+  driver.limit(10);
+  std::vector<std::string> order;
+  TaskId id = 0;
+  std::vector<NewTask> list{new_task()};
+  driver.tasks().submit(std::move(list), clock.now(), [&](Result<std::vector<Submitted>> done) {
+    id = done.value().at(0).id;
+    order.emplace_back("submitted");
+  });
+  driver.tasks().get(1, [&](Result<std::optional<TaskRecord>> done) {
+    EXPECT_TRUE(done);
+    order.emplace_back("read");
+  });
+  bool closed = false;
+  driver.tasks().close([&] {
+    order.emplace_back("closed");
+    closed = true;
+  });
+  driver.until([&] { return closed; });
+  EXPECT_THAT(order, ElementsAre("submitted", "read", "closed"));
+  const auto refused = driver.submit(std::vector<NewTask>{new_task()});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "store_unavailable");
+  EXPECT_TRUE(refused.error().retryable);
+}
+
+TEST_P(TaskStoreContract, HandlersComeInTheOrderOfTheCalls) {
+  std::vector<int> order;
+  for (int i = 0; i < 200; ++i) {
+    std::vector<NewTask> list{new_task()};
+    driver.tasks().submit(std::move(list), clock.now(),
+                          [&order, i](Result<std::vector<Submitted>> done) {
+                            EXPECT_TRUE(done);
+                            order.push_back(i);
+                          });
+  }
+  driver.until([&] { return order.size() == 200; });
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+}  // namespace
+}  // namespace cofounder::test
