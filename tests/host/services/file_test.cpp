@@ -118,7 +118,7 @@ TEST_F(FileServiceTest, HandlesEndWithTheirCall) {
   EXPECT_EQ(file->write(host, writing, bytes("x")), COF_EGONE);
   EXPECT_EQ(file->size(host, handle), 11) << "another call's stays";
   EXPECT_TRUE(fs::is_empty(top / "out")) << "what was not committed vanished";
-  EXPECT_EQ(metric("cofounderd_plugin_left_open_total", "kind", "file"), 2);
+  EXPECT_EQ(metric("cofounderd_plugin_left_open", "kind", "file"), 2);
   EXPECT_EQ(open(*call, path("in/a.txt")), COF_EGONE);
 }
 

@@ -285,7 +285,7 @@ TEST_F(HttpServiceTest, EndsByItsHandleAndWithItsCall) {
   loop.poll();
   end(other);
   EXPECT_EQ(last(4).status, COF_ECANCELLED);
-  EXPECT_EQ(metric("cofounderd_plugin_left_open_total", "kind", "transfer"), 1);
+  EXPECT_EQ(metric("cofounderd_plugin_left_open", "kind", "transfer"), 1);
   EXPECT_EQ(start(request("/echo"), 5, other->id), COF_EGONE);
 }
 
