@@ -19,8 +19,8 @@ class FileServiceTest : public ServiceTest {
   void write(const char* name, std::string_view content) { std::ofstream{top / name} << content; }
   std::string path(std::string_view name) const { return (top / name).string(); }
   std::string read_back(std::string_view name) const {
-    std::ifstream file{top / name};
-    return {std::istreambuf_iterator<char>{file}, {}};
+    std::ifstream content{top / name};
+    return {std::istreambuf_iterator<char>{content}, {}};
   }
   // A call whose args name these files.
   std::shared_ptr<Call> call_naming(const std::vector<std::string>& names) {
@@ -118,7 +118,7 @@ TEST_F(FileServiceTest, HandlesEndWithTheirCall) {
   EXPECT_EQ(file->write(host, writing, bytes("x")), COF_EGONE);
   EXPECT_EQ(file->size(host, handle), 11) << "another call's stays";
   EXPECT_TRUE(fs::is_empty(top / "out")) << "what was not committed vanished";
-  EXPECT_EQ(metric("cofounderd_plugin_left_open_total", "kind", "file"), 2);
+  EXPECT_EQ(metric("cofounderd_plugin_left_open", "kind", "file"), 2);
   EXPECT_EQ(open(*call, path("in/a.txt")), COF_EGONE);
 }
 

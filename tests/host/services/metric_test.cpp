@@ -51,7 +51,7 @@ TEST_F(MetricServiceTest, CountsSetsAndObserves) {
   Sink out;
   EXPECT_EQ(metric_table->snapshot(host, out), COF_OK);
   const auto document = json::parse(out.written).value();
-  EXPECT_EQ(metric("cofounderd_tokens_total", "direction", "in"), 5);
+  EXPECT_EQ(metric("cofounderd_tokens", "direction", "in"), 5);
   EXPECT_NE(out.written.find(R"("buckets":[[1,0],[2,1],["+Inf",1]],"sum":1.5,"count":1)"),
             std::string::npos);
   EXPECT_NE(out.written.find(R"("name":"cofounderd_depth","kind":"gauge","help":"Help.",)"
@@ -60,6 +60,25 @@ TEST_F(MetricServiceTest, CountsSetsAndObserves) {
   Sink full;
   full.answer = COF_ECANCELLED;
   EXPECT_EQ(metric_table->snapshot(host, full), COF_ECANCELLED);
+}
+
+TEST_F(MetricServiceTest, TheCoresFiguresAreAtMostASecondOld) {
+  manifest.permissions.metrics = true;
+  load();
+  advance(Nanoseconds{0});
+  const auto asked = [&] {
+    Sink out;
+    EXPECT_EQ(metric_table->snapshot(host, out), COF_OK);
+    const auto document = json::parse(out.written).value();
+    return document.root().at_pointer("/families/0/asked").as_integer();
+  };
+  EXPECT_EQ(asked(), 1);
+  advance(std::chrono::seconds{1});
+  EXPECT_EQ(asked(), 2);
+  instance->end_own_call();
+  advance(std::chrono::seconds{5});
+  EXPECT_EQ(core_asked, 2) << "nobody is there to ask";
+  EXPECT_EQ(clock.timers(), 0u);
 }
 
 TEST_F(MetricServiceTest, GivesTheStatusesOfItsHeader) {

@@ -150,7 +150,7 @@ TEST_F(TaskServiceTest, SeesAndCancelsWhatIsItsOwn) {
   const auto own = to_string(stored("other.upload", "plugin:x"));
   const auto here = to_string(stored("x.work", "uid:1000"));
   const auto foreign = to_string(stored("other.upload", "uid:1000"));
-  const auto get = [&, tag = std::uint64_t{10}](std::string_view id) mutable {
+  auto get = [&, tag = std::uint64_t{10}](std::string_view id) mutable {
     ++tag;
     EXPECT_EQ(tasks->get(host, 0, text(id), tag), COF_OK);
     return last(tag);
@@ -158,7 +158,7 @@ TEST_F(TaskServiceTest, SeesAndCancelsWhatIsItsOwn) {
   const auto record = json::parse(get(own).body).value();
   EXPECT_EQ(record.root().string_or("id", ""), own);
   EXPECT_EQ(record.root().string_or("op", ""), "other.upload");
-  EXPECT_EQ(record.root().string_or("submitted_at", ""), "2026-09-21T13:33:20.000Z");
+  EXPECT_EQ(record.root().string_or("submitted_at", ""), "2026-09-21T14:13:20.000Z");
   EXPECT_EQ(get(here).status, COF_OK);
   EXPECT_EQ(get(foreign).status, COF_ENOTFOUND);
   EXPECT_EQ(get("nonsense").status, COF_ENOTFOUND);
@@ -167,15 +167,15 @@ TEST_F(TaskServiceTest, SeesAndCancelsWhatIsItsOwn) {
   EXPECT_EQ(tasks->get(host, 0, text(own), 0), COF_EINVALID);
   EXPECT_EQ(tasks->get(host, no_call, text(own), 1), COF_EGONE);
 
-  const auto cancel = [&, tag = std::uint64_t{20}](std::string_view id) mutable {
+  auto cancel_task = [&, tag = std::uint64_t{20}](std::string_view id) mutable {
     ++tag;
     EXPECT_EQ(tasks->cancel(host, 0, text(id), tag), COF_OK);
     return last(tag).status;
   };
-  EXPECT_EQ(cancel(own), COF_OK);
-  EXPECT_EQ(cancel(here), COF_ENOTFOUND) << "it did not submit that one";
-  EXPECT_EQ(cancel(foreign), COF_ENOTFOUND);
-  EXPECT_EQ(cancel("nonsense"), COF_ENOTFOUND);
+  EXPECT_EQ(cancel_task(own), COF_OK);
+  EXPECT_EQ(cancel_task(here), COF_ENOTFOUND) << "it did not submit that one";
+  EXPECT_EQ(cancel_task(foreign), COF_ENOTFOUND);
+  EXPECT_EQ(cancel_task("nonsense"), COF_ENOTFOUND);
   EXPECT_EQ(cancelled, std::vector<TaskId>{*parse_task_id(own)});
   EXPECT_EQ(tasks->cancel(host, 0, text(own), 0), COF_EINVALID);
   EXPECT_EQ(tasks->cancel(host, no_call, text(own), 1), COF_EGONE);
