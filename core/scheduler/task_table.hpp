@@ -16,7 +16,7 @@ template <class Value>
 class TaskTable {
  public:
   Value* find(TaskId task) noexcept {
-    if (slots_.empty()) return nullptr;
+    if (slots_.empty() || task == 0) return nullptr;
     for (std::size_t i = home(task);; i = next(i)) {
       if (slots_[i].task == task) return &slots_[i].value;
       if (slots_[i].task == 0) return nullptr;
@@ -34,7 +34,7 @@ class TaskTable {
   }
 
   void erase(TaskId task) noexcept {
-    if (slots_.empty()) return;
+    if (slots_.empty() || task == 0) return;
     std::size_t hole = home(task);
     while (slots_[hole].task != task) {
       if (slots_[hole].task == 0) return;

@@ -262,6 +262,7 @@ void MemoryStore::purge(Time before, int rows_max, Done<std::int64_t> done) {
 
 void MemoryStore::close(UniqueFunction<void()> done) {
   is_open_ = false;
+  limits_ = ClaimLimits{};  // the next daemon sets its own
   settle(clock_.now(), std::move(done));
 }
 

@@ -24,6 +24,8 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& file, const char
   }
   sqlite3_extended_result_codes(connection_, 1);
   sqlite3_busy_timeout(connection_, 2'000);
+  // It takes the place of SQLite's own checkpoints: ours are made between commits, when the answers
+  // are out.
   sqlite3_wal_hook(
       connection_,
       [](void* pages, sqlite3*, const char*, int count) {

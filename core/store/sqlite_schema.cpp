@@ -51,8 +51,6 @@ Result<std::unique_ptr<SqliteConnection>> open_sqlite_file(const SqliteOptions& 
                     "Put it on a local file system: network file systems lack shared memory.");
   }
   connection->execute(std::string{"PRAGMA synchronous = "} + options.synchronous);
-  // Checkpoints are made between commits, when the answers are out.
-  connection->execute("PRAGMA wal_autocheckpoint = 0");
   connection->execute("PRAGMA cache_size = -8000");
   connection->execute("PRAGMA temp_store = MEMORY");
   if (is_new) create(*connection);

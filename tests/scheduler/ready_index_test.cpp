@@ -233,6 +233,10 @@ TEST(TaskTableTest, AgreesWithASet) {
     }
   }
   EXPECT_EQ(table.size(), model.size());
+  // No task: the mark of a free slot must not be taken for one.
+  EXPECT_EQ(table.find(0), nullptr);
+  table.erase(0);
+  EXPECT_EQ(table.size(), model.size());
 }
 
 }  // namespace
