@@ -67,6 +67,7 @@ Header read_header(const std::filesystem::path& file) {
     const std::size_t open = code.find_first_of("{;", at);
     if (open == std::string::npos || code[open] == ';') continue;
     const std::string name = without_spaces(code.substr(at + 7, open - at - 7));
+    if (name.starts_with("cof_manifest_note_")) continue;  // stays within the library
     header.structs[name] = without_spaces(code.substr(open + 1, code.find("\n}", open) - open - 1));
   }
   const std::regex value{"(COF_[A-Z0-9_]+) *= *(-?[0-9]+)"};
