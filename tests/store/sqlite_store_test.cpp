@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <ctime>
 #include <fstream>
 
 namespace cofounder::test {
@@ -327,17 +328,17 @@ TEST_F(SqliteStoreTest, OpensWithHalfAMillionWaitingTasksAtOnce) {
         " SELECT i, 0, 0, 1, 0, 0, 3, 1000, 0, 1, 'hello.greet', 'default', 'uid:0' FROM n");
   }
   driver.use(make_sqlite_store(loop, clock, options()));
-  const auto begin = std::chrono::steady_clock::now();
+  // Processor time, so that a busy machine does not count against it.
+  const std::clock_t begin = std::clock();
   EXPECT_EQ(driver.open().value().waiting, 500'000);
-  const auto took = std::chrono::steady_clock::now() - begin;
+  const double took = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  RecordProperty("cpu_ms", static_cast<int>(took * 1000));
 #ifdef __OPTIMIZE__
-  EXPECT_LT(took, std::chrono::milliseconds{900});
+  EXPECT_LT(took, 0.9);
 #else
-  EXPECT_LT(took, seconds{20});
+  EXPECT_LT(took, 20);
 #endif
-  std::printf(
-      "opened in %lld ms\n",
-      static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+  std::printf("opened in %.0f ms of processor time\n", took * 1000);
 }
 
 TEST_F(SqliteStoreTest, DestroyingItUnderLoadIsSafe) {
