@@ -90,7 +90,7 @@ std::optional<Error> Fleet::read_file(Slot& slot) {
   if (note.has_error()) return of_file(note.error());
   Result<Manifest> manifest = parse_manifest(*note);
   if (manifest.has_error()) return of_file(manifest.error());
-  if (slot.known && manifest->id != slot.id) {
+  if (!slot.id.empty() && manifest->id != slot.id) {
     return of_file(make_error("invalid_manifest", "it is plugin \"" + manifest->id + "\" now"));
   }
   slot.id = manifest->id;

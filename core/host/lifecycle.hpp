@@ -33,7 +33,8 @@ class Lifecycle {
   // the drain time is over and the rest was cancelled with COF_CANCEL_STOPPING.  `bounded` false:
   // waits for the calls as long as they take.
   void drain(bool bounded, Done done);
-  // Cancels what is left, enters stop() and destroy(), and ends the workers.
+  // Cancels what is left, enters stop() and destroy(), and ends the workers.  May be called again
+  // before it is done, and after.
   void stop(Done done);
 
   PluginState state() const noexcept { return state_; }
@@ -60,10 +61,10 @@ class Lifecycle {
   void create(Done done);
   void configure(int phase, const char* name, std::shared_ptr<const PluginConfig> config,
                  Done done);
-  void enter_stop(Done done);
-  void end_operations(Done done);
-  void destroy(Done done);
-  void close(Done done, std::optional<Error> error);
+  void enter_stop();
+  void end_operations();
+  void destroy();
+  void close(std::optional<Error> error);
   const PluginConfig::Deadlines& deadlines() const;
 
   Instance::World& world_;
@@ -74,6 +75,7 @@ class Lifecycle {
   bool created_ = false;
   bool started_ = false;
   bool closed_ = false;
+  std::vector<Done> stop_waiters_;
   std::optional<Error> last_error_;
   std::string sha256_;
   std::shared_ptr<const PluginConfig> config_;  // keeps deadlines() valid
