@@ -106,16 +106,16 @@ class Parser final : public beast::http::basic_parser<true> {
   bool is_head_done_ = false;
 };
 
-std::pair<int, Error> failure_of(beast::error_code error) {
+std::pair<int, Error> failure_of(beast::error_code code) {
   using beast::http::error;
-  const auto is = [&](beast::http::error e) { return error == beast::http::make_error_code(e); };
+  const auto is = [&](beast::http::error e) { return code == beast::http::make_error_code(e); };
   if (is(error::header_limit) || is(error::buffer_overflow)) {
     return {431, make_error("header_too_big", "the head of the request is too big")};
   }
   if (is(error::bad_version)) {
     return {505, make_error("invalid_http", "only HTTP/1.0 and HTTP/1.1 are spoken here")};
   }
-  return {400, make_error("invalid_http", "not a valid HTTP request: " + error.message())};
+  return {400, make_error("invalid_http", "not a valid HTTP request: " + code.message())};
 }
 
 }  // namespace
