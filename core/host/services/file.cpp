@@ -143,7 +143,8 @@ int32_t open(const cof_host* host, uint64_t call_id, cof_str given, int32_t mode
 int64_t size(const cof_host* host, uint64_t handle) noexcept {
   return serve(host, [&](Instance& instance) -> std::int64_t {
     const auto file = instance.services().files.find(handle);
-    return file == nullptr ? COF_EGONE : static_cast<std::int64_t>(file->size);
+    if (file == nullptr) return COF_EGONE;
+    return static_cast<std::int64_t>(file->size);
   });
 }
 

@@ -70,7 +70,7 @@ TEST_F(MetricServiceTest, TheCoresFiguresAreAtMostASecondOld) {
     Sink out;
     EXPECT_EQ(metric_table->snapshot(host, out), COF_OK);
     const auto document = json::parse(out.written).value();
-    return document.root().at_pointer("/families/0/asked").as_integer();
+    return document.root().at_pointer("/families/1/asked").as_integer();
   };
   EXPECT_EQ(asked(), 1);
   advance(std::chrono::seconds{1});

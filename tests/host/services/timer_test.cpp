@@ -101,7 +101,9 @@ TEST_F(TimerTest, WorksFromManyThreads) {
         for (std::uint64_t i = 0; i < 200; ++i) {
           std::uint64_t handle = 0;
           EXPECT_EQ(timers->after(host, 0, 1'000'000, thread * 1'000 + i, &handle), COF_OK);
-          if (i % 2 == 0) EXPECT_EQ(timers->cancel(host, handle), COF_OK);
+          if (i % 2 == 0) {
+              EXPECT_EQ(timers->cancel(host, handle), COF_OK);
+            }
         }
         --running;
       });
