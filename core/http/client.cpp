@@ -228,10 +228,10 @@ void Client::State::end_try(Request& request, int code) {
   }
   if (!request.has_head()) {
     // libcurl takes the end of the connection in the middle of a head for an empty answer.
-    return fail_try(request,
-                    make_error("connection_lost",
-                               "the answer ended in its head (" + request.target.host + ")"),
-                    Failure::maybe_processed);
+    return fail_try(
+        request,
+        make_error("connection_lost", "the answer ended in its head (" + request.target.host + ")"),
+        Failure::maybe_processed);
   }
   leave_wire(request);
   request.host->budget.succeeded();

@@ -17,7 +17,8 @@
 
 namespace cofounder::http {
 
-using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case when received
+using Headers =
+    std::vector<std::pair<std::string, std::string>>;  // names in lower case when received
 
 // A piece of a request body: bytes, or a range of an open file (not owned, must stay open until the
 // request ends).
@@ -34,14 +35,14 @@ struct ClientRequest {
   Headers headers;
   std::vector<BodyPart> body;
   Milliseconds connect_timeout{5'000};
-  Milliseconds total_timeout{0};       // of one try; 0: none
-  Milliseconds idle_timeout{60'000};   // longest silence
+  Milliseconds total_timeout{0};                // of one try; 0: none
+  Milliseconds idle_timeout{60'000};            // longest silence
   std::uint64_t response_bytes_max = 8u << 20;  // over it: code "response_too_big"
-  bool idempotent = false;             // GET, HEAD, PUT and DELETE always are
-  int tries_max = 3;                   // 1: no retry
-  std::vector<int> retry_statuses;     // besides those that always are tried again
-  Milliseconds retry_wait_max{0};      // as Options::wait_max; 0: that
-  std::string owner;                   // plugin id: for counters, limits and logs
+  bool idempotent = false;                      // GET, HEAD, PUT and DELETE always are
+  int tries_max = 3;                            // 1: no retry
+  std::vector<int> retry_statuses;              // besides those that always are tried again
+  Milliseconds retry_wait_max{0};               // as Options::wait_max; 0: that
+  std::string owner;                            // plugin id: for counters, limits and logs
 };
 
 struct ResponseHead {
@@ -117,7 +118,8 @@ class Client {
   void cancel(Handle request) noexcept;
   void resume(Handle request) noexcept;
 
-  // Cancels everything and closes every connection; how many were open.  Later start()s are refused.
+  // Cancels everything and closes every connection; how many were open.  Later start()s are
+  // refused.
   int close() noexcept;
 
   std::map<std::string, Counters> counters() const;  // by owner

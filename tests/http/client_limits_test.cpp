@@ -225,9 +225,8 @@ TEST_F(ClientTest, CancelsInEveryPhaseAndEndsOnce) {
 }
 
 TEST_F(ClientTest, MayBeCancelledFromItsOwnCallbacks) {
-  TinyHttpServer server{TinyHttpServer::each([](TinyConnection& to, const TinyRequest&) {
-    to.answer(200, std::string(100'000, 'x'));
-  })};
+  TinyHttpServer server{TinyHttpServer::each(
+      [](TinyConnection& to, const TinyRequest&) { to.answer(200, std::string(100'000, 'x')); })};
   for (const bool at_head : {true, false}) {
     int ends = 0;
     int bodies = 0;
@@ -256,9 +255,8 @@ TEST_F(ClientTest, MayBeCancelledFromItsOwnCallbacks) {
 }
 
 TEST_F(ClientTest, MayBeClosedAndAskedFromInsideACallback) {
-  TinyHttpServer server{TinyHttpServer::each([](TinyConnection& to, const TinyRequest&) {
-    to.answer(200, std::string(100'000, 'x'));
-  })};
+  TinyHttpServer server{TinyHttpServer::each(
+      [](TinyConnection& to, const TinyRequest&) { to.answer(200, std::string(100'000, 'x')); })};
   const auto other = start(get(server.url()));
   auto second = std::make_shared<Answer>();
   auto first = std::make_shared<Answer>();
@@ -305,8 +303,8 @@ TEST_F(ClientTest, CallsNobodyOnceItIsDestroyed) {
 }
 
 TEST_F(ClientTest, MayBeDestroyedByOnEnd) {
-  TinyHttpServer server{TinyHttpServer::each(
-      [](TinyConnection& to, const TinyRequest&) { to.answer(200, "x"); })};
+  TinyHttpServer server{
+      TinyHttpServer::each([](TinyConnection& to, const TinyRequest&) { to.answer(200, "x"); })};
   int ends = 0;
   for (int i = 0; i < 3; ++i) {
     http::ResponseHandler handler;

@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -47,6 +48,7 @@ class SlowServer {
  private:
   [[noreturn]] void serve() const {
     using Clock = std::chrono::steady_clock;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     constexpr std::string_view answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     const int set = ::epoll_create1(0);
     epoll_event event{};
@@ -62,7 +64,8 @@ class SlowServer {
     std::array<epoll_event, 256> events;
     std::array<char, 4096> buffer;
     for (;;) {
-      const int count = ::epoll_wait(set, events.data(), 256, due == Clock::time_point::max() ? 1000 : 1);
+      const int count =
+          ::epoll_wait(set, events.data(), 256, due == Clock::time_point::max() ? 1000 : 1);
       for (int i = 0; i < count; ++i) {
         const int descriptor = events[static_cast<std::size_t>(i)].data.fd;
         if (descriptor == listener_) {
@@ -103,7 +106,8 @@ TEST_F(ManyTest, TenThousandAreInFlightOnOneThread) {
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur < static_cast<rlim_t>(wanted) + 500) GTEST_SKIP() << "too few descriptors allowed";
+  if (limit.rlim_cur < static_cast<rlim_t>(wanted) + 500)
+    GTEST_SKIP() << "too few descriptors allowed";
   const SlowServer server{wanted};
   options.clock = nullptr;
   options.connections_per_host_max = wanted;
@@ -149,10 +153,11 @@ TEST_F(ManyTest, TenThousandAreInFlightOnOneThread) {
   const double each_kib = static_cast<double>(memory_most - before) / wanted;
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
-  std::printf("10,000 in flight: %.2f s, %.1f KiB each, longest turn %.1f ms, %d connections; "
-              "processor time %.2f s user, %.2f s system\n",
-              took, each_kib, static_cast<double>(longest.count()) / 1e6, in_flight_most,
-              seconds(used.ru_utime), seconds(used.ru_stime));
+  std::printf(
+      "10,000 in flight: %.2f s, %.1f KiB each, longest turn %.1f ms, %d connections; "
+      "processor time %.2f s user, %.2f s system\n",
+      took, each_kib, static_cast<double>(longest.count()) / 1e6, in_flight_most,
+      seconds(used.ru_utime), seconds(used.ru_stime));
 
   EXPECT_EQ(ok, wanted);
   EXPECT_EQ(in_flight_most, wanted);

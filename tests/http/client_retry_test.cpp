@@ -28,7 +28,8 @@ const Fault faults[] = {
     {"no body where one was promised",
      [](TinyConnection& to) { say(to, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"); },
      "connection_lost", true},
-    {"garbage", [](TinyConnection& to) { say(to, "hello there\r\n\r\n"); }, "protocol_error", false},
+    {"garbage", [](TinyConnection& to) { say(to, "hello there\r\n\r\n"); }, "protocol_error",
+     false},
     {"chunked garbage",
      [](TinyConnection& to) {
        say(to, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
@@ -54,10 +55,12 @@ const Fault faults[] = {
        to.wait_closed();
      },
      "response_too_big", false},
-    {"endless 100", [](TinyConnection& to) {
+    {"endless 100",
+     [](TinyConnection& to) {
        while (to.send("HTTP/1.1 100 Continue\r\n\r\n")) {
        }
-     }, "response_too_big", false},
+     },
+     "response_too_big", false},
 };
 
 TEST_F(ClientTest, TriesAgainWhatIsSafeAndNothingElse) {
@@ -70,12 +73,15 @@ TEST_F(ClientTest, TriesAgainWhatIsSafeAndNothingElse) {
         ++requests;
         fault.serve(connection);
       }};
-      auto request = post(server.url(), "x");
+      auto request = post(server.url("/secret/path?key=secret"), "secret");
+      request.headers = {{"Authorization", "Bearer secret"}};
       request.idempotent = idempotent;
 
       const auto answer = ask(std::move(request));
 
-      EXPECT_EQ(answer->code(), fault.code) << (answer->error ? answer->error->message : "");
+      ASSERT_TRUE(answer->error);
+      EXPECT_EQ(answer->code(), fault.code);
+      EXPECT_EQ(answer->error->message.find("secret"), std::string::npos);
       const bool is_repeated = idempotent && fault.is_tried_again_when_idempotent;
       EXPECT_EQ(requests, is_repeated ? 3 : 1);
       EXPECT_EQ(answer->error && answer->error->retryable, is_repeated);

@@ -130,9 +130,8 @@ TEST_F(ClientTest, StopsReadingWhilePaused) {
 }
 
 TEST_F(ClientTest, PausesAndResumesAtEveryPiece) {
-  TinyHttpServer server{TinyHttpServer::each([](TinyConnection& to, const TinyRequest&) {
-    to.answer(200, std::string(3'000'000, 'x'));
-  })};
+  TinyHttpServer server{TinyHttpServer::each(
+      [](TinyConnection& to, const TinyRequest&) { to.answer(200, std::string(3'000'000, 'x')); })};
   auto answer = std::make_shared<Answer>();
   http::Client::Handle id = 0;
   answer->after_body = [&] {

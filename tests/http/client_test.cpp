@@ -88,8 +88,8 @@ TEST_F(ClientTest, SendsMethodsHeadersAndBodiesAsTheyAre) {
 }
 
 TEST_F(ClientTest, UsesConnectionsAgain) {
-  TinyHttpServer server{TinyHttpServer::each(
-      [](TinyConnection& to, const TinyRequest&) { to.answer(200, "x"); })};
+  TinyHttpServer server{
+      TinyHttpServer::each([](TinyConnection& to, const TinyRequest&) { to.answer(200, "x"); })};
 
   for (int i = 0; i < 20; ++i) EXPECT_EQ(ask(get(server.url()))->body, "x");
 
@@ -131,10 +131,15 @@ TEST_F(ClientTest, RefusesWhatMustNotBeSent) {
   }
   EXPECT_EQ(ask(get("https://example.com/" + std::string(20'000, 'x')))->code(), "invalid_url");
 
-  const std::vector<http::Headers> bad = {
-      {{"X-A", "one\r\nX-B: two"}}, {{"X A", "b"}}, {{"", "b"}},  {{"Host", "elsewhere"}},
-      {{"content-LENGTH", "5"}},    {{"X", "a\n"}}, {{"X:", "b"}}, {{"Transfer-Encoding", "chunked"}},
-      {{"X", std::string(70'000, 'x')}}};
+  const std::vector<http::Headers> bad = {{{"X-A", "one\r\nX-B: two"}},
+                                          {{"X A", "b"}},
+                                          {{"", "b"}},
+                                          {{"Host", "elsewhere"}},
+                                          {{"content-LENGTH", "5"}},
+                                          {{"X", "a\n"}},
+                                          {{"X:", "b"}},
+                                          {{"Transfer-Encoding", "chunked"}},
+                                          {{"X", std::string(70'000, 'x')}}};
   for (const auto& headers : bad) {
     auto request = get("https://example.com/");
     request.headers = headers;
@@ -204,8 +209,8 @@ TEST_F(ClientTest, DoesNotFollowRedirects) {
 }
 
 TEST_F(ClientTest, TakesLocalhostForLoopbackOnly) {
-  TinyHttpServer server{TinyHttpServer::each(
-      [](TinyConnection& to, const TinyRequest&) { to.answer(200, "here"); })};
+  TinyHttpServer server{
+      TinyHttpServer::each([](TinyConnection& to, const TinyRequest&) { to.answer(200, "here"); })};
   EXPECT_EQ(ask(get("http://LOCALHOST:" + std::to_string(server.port()) + "/"))->body, "here");
 }
 

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,8 +43,7 @@ bool listens(std::uint16_t port) {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(port);
-  const bool ok =
-      ::connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  const bool ok = ::connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   ::close(descriptor);
   return ok;
 }
@@ -125,6 +125,7 @@ class Nginx {
   void start() {
     child_ = ::fork();
     if (child_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const int null = ::open("/dev/null", O_RDWR);
     ::dup2(null, 2);
     ::execl(path(), "nginx", "-p", directory.c_str(), "-c", "nginx.conf", nullptr);
@@ -202,8 +203,8 @@ TEST_F(TlsTest, TriesAgainWhenAHandshakeBreaks) {
 
 TEST_F(TlsTest, StreamsBothWaysOverHttp2) {
   const int file = ::open((nginx->directory / "big").c_str(), O_RDONLY | O_CLOEXEC);
-  // To something that reads it: where nginx answers 200 before the body has come, libcurl 7.88 waits
-  // for leave to send the rest until our limit for silence ends it.
+  // To something that reads it: where nginx answers 200 before the body has come, libcurl 7.88
+  // waits for leave to send the rest until our limit for silence ends it.
   auto up = get(nginx->url("good", "/count"));
   up.method = "PUT";
   up.body.emplace_back(http::FileRange{file, 0, big_file_bytes});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/base/json.hpp"
 #include "core/http/readers.hpp"
+#include "core/base/json.hpp"
 
 #include <gtest/gtest.h>
 
@@ -118,7 +118,8 @@ TEST(LineReader, ReadsTheRecordedStreamsInEverySlicing) {
 
 TEST(SseReader, FollowsTheStandardInEverySlicing) {
   std::string body =
-      "\xEF\xBB\xBF" "data: a\rdata:  b\r\n\r: comment\nunknown: x\n\n"
+      "\xEF\xBB\xBF"
+      "data: a\rdata:  b\r\n\r: comment\nunknown: x\n\n"
       "event: named\nid: 4\ndata\n\nid: ba?d\ndata: c\n\nevent: dropped\n\ndata: never ended";
   body[body.find('?')] = '\0';
 

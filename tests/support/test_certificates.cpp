@@ -71,8 +71,8 @@ TestCertificates::~TestCertificates() = default;
 
 void TestCertificates::make(const Request& request) const {
   Keys keys;
-  keys.certificate = make_certificate(keys.key, request.name.c_str(), request.valid_from,
-                                      request.valid_until);
+  keys.certificate =
+      make_certificate(keys.key, request.name.c_str(), request.valid_from, request.valid_until);
   add_extension(keys.certificate, NID_subject_alt_name, request.host);
   X509* const issuer = request.is_self_signed ? keys.certificate : ca_->certificate;
   X509_set_issuer_name(keys.certificate, X509_get_subject_name(issuer));

@@ -16,7 +16,7 @@ class TestCertificates {
   ~TestCertificates();
 
   struct Request {
-    std::string name;                       // of the files
+    std::string name;  // of the files
     std::string host = "IP:127.0.0.1,DNS:localhost";
     std::chrono::hours valid_from{-24};
     std::chrono::hours valid_until{24};

@@ -98,8 +98,8 @@ bool TinyConnection::send(std::string_view raw) {
 }
 
 bool TinyConnection::answer(int status, std::string_view body, std::string_view header_lines) {
-  std::string text = "HTTP/1.1 " + std::to_string(status) + " Text\r\nContent-Length: " +
-                     std::to_string(body.size()) + "\r\n";
+  std::string text = "HTTP/1.1 " + std::to_string(status) +
+                     " Text\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
   text.append(header_lines).append("\r\n").append(body);
   return send(text);
 }
