@@ -105,7 +105,10 @@ std::optional<Error> Fleet::read_file(Slot& slot) {
 }
 
 void Fleet::refuse(Slot& slot, Error error) {
-  log::error(error.message, {{"COF_PLUGIN", slot.id}});
+  // One that was given up said so already.
+  if (slot.state() != PluginState::quarantined) {
+    log::error(error.message, {{"COF_PLUGIN", slot.id}});
+  }
   slot.error = std::move(error);
   slot.failed = true;
   slot.settled = true;

@@ -90,6 +90,7 @@ void Lifecycle::load(std::shared_ptr<LibraryFile> file, std::filesystem::path fo
            error->plugin = instance_->id();
            return done(std::move(error));
          }
+         loaded_ = true;
          sha256_ = loading->library->sha256;
          instance_->adopt(loading->library->api);
          const Manifest& manifest = instance_->manifest();

@@ -39,6 +39,8 @@ class Lifecycle {
   PluginState state() const noexcept { return state_; }
   void set_state(PluginState state) noexcept { state_ = state; }
   bool accepts_calls() const noexcept { return state_ == PluginState::ready; }
+  // It hangs in dlopen(), in a constructor of the library, and keeps the loader's lock.
+  bool blocks_loader() const noexcept { return caller_->given_up() && !loaded_; }
   // A thread is stuck in the plugin.
   bool stuck() const noexcept;
   const std::optional<Error>& last_error() const noexcept { return last_error_; }
@@ -68,6 +70,7 @@ class Lifecycle {
   Instance* instance_;  // never freed
   std::unique_ptr<Caller> caller_;
   PluginState state_ = PluginState::loaded;
+  bool loaded_ = false;
   bool created_ = false;
   bool started_ = false;
   bool closed_ = false;

@@ -90,7 +90,8 @@ class Uses : public sdk::Plugin {
   Task<Json> tell(Context ctx) {
     ctx.log(sdk::LogLevel::warning, "careful");
     ctx.progress(0.5, "half");
-    auto room = co_await ctx.emit(Json::object({{"token", "a"}}));
+    const Json token = Json::object({{"token", "a"}});
+    auto room = co_await ctx.emit(token);
     room.value();
     ctx.try_emit("b").value();
     ctx.host().publish("told", Json::object({{"n", 1}})).value();
@@ -98,8 +99,8 @@ class Uses : public sdk::Plugin {
     saved.value();
     auto yielded = co_await ctx.yield();
     yielded.value();
-    calls_.add(1, {"a", "ok"});
-    calls_.add(2, {"a", "ok"});
+    calls_.add(1, "a", std::string{"ok"});
+    calls_.add(2, "a", "ok");
     depth_.set(4);
     seconds_.observe(0.5);
     seconds_.observe(5);
@@ -222,6 +223,15 @@ TEST_F(ServicesTest, TellsOthers) {
   EXPECT_EQ(host.metrics.at("depth_bytes").values.at({}), std::vector<double>{4});
   EXPECT_EQ(host.metrics.at("wait_seconds").values.at({}), (std::vector<double>{0.5, 5}));
   EXPECT_EQ(host.metrics.at("wait_seconds").bounds, (std::vector<double>{0.1, 1, 10}));
+}
+
+TEST_F(ServicesTest, AsksNothingOfATableThatIsTooOldForIt) {
+  host.values = {{"token", {"x", 1}}};
+  host.kv_table.struct_size = offsetof(cof_kv_service, take);
+  auto& call = host.operation("take", "{}");
+  host.run();
+  EXPECT_EQ(call.ended->result, "[false,false]");
+  EXPECT_TRUE(host.values.contains("token"));
 }
 
 TEST_F(ServicesTest, SeesThatThereIsNoRoom) {

@@ -5,7 +5,6 @@
 #include "result.hpp"
 
 #include <cstddef>
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,36 +84,39 @@ enum class LogLevel : std::int32_t {
 };
 
 // A family of one metric; made by Host::counter() and its kin, cheap to copy.  Give the values of
-// the labels in the order in which they were named.
+// the labels in the order in which they were named: calls.add(1, "upload", "ok").
 class Metric {
  public:
-  using Labels = std::initializer_list<std::string_view>;
-
   Metric() noexcept = default;
   Metric(const detail::HostTables* tables, std::uint64_t family) noexcept
       : tables_{tables}, family_{family} {}
 
-  void add(double value = 1, Labels labels = {}) const {
-    send(&cof_metric_service::add, labels, value);
+  template <class... Label>
+  void add(double value = 1, const Label&... labels) const {
+    const cof_str values[] = {to_c(labels)..., cof_str{}};
+    send(&cof_metric_service::add, values, sizeof...(labels), value);
   }
-  void set(double value, Labels labels = {}) const {
-    send(&cof_metric_service::set, labels, value);
+  template <class... Label>
+  void set(double value, const Label&... labels) const {
+    const cof_str values[] = {to_c(labels)..., cof_str{}};
+    send(&cof_metric_service::set, values, sizeof...(labels), value);
   }
-  void observe(double value, Labels labels = {}) const {
-    send(&cof_metric_service::observe, labels, value);
+  template <class... Label>
+  void observe(double value, const Label&... labels) const {
+    const cof_str values[] = {to_c(labels)..., cof_str{}};
+    send(&cof_metric_service::observe, values, sizeof...(labels), value);
   }
   // An unknown figure is absent, never 0.
-  void forget(Labels labels = {}) const { send(&cof_metric_service::forget, labels); }
+  template <class... Label>
+  void forget(const Label&... labels) const {
+    const cof_str values[] = {to_c(labels)..., cof_str{}};
+    send(&cof_metric_service::forget, values, sizeof...(labels));
+  }
 
  private:
   template <class Slot, class... Value>
-  void send(Slot slot, Labels labels, Value... value) const {
-    if (tables_ == nullptr) return;
-    std::vector<cof_str> values;
-    values.reserve(labels.size());
-    for (const std::string_view label : labels) values.push_back(to_c(label));
-    (*tables_)(tables_->metric, slot, family_, static_cast<const cof_str*>(values.data()),
-               std::uint64_t{values.size()}, value...);
+  void send(Slot slot, const cof_str* labels, std::uint64_t count, Value... value) const {
+    if (tables_ != nullptr) (*tables_)(tables_->metric, slot, family_, labels, count, value...);
   }
 
   const detail::HostTables* tables_ = nullptr;

@@ -29,6 +29,8 @@
 //   while (co_await more()) ...                  for (;;) { const bool more = co_await ...; }
 //   co_await run([x] {...})                      auto job = [x] {...}; co_await run(std::move(job));
 //   co_await send({.url = u})                    HttpRequest request{...}; co_await send(request);
+//   co_await emit(Json::object({{"a", 1}}))      name the Json first (a braced list in a co_await
+//                                                expression does not compile)
 // For the same reason no class of this layer that one would write inside a co_await expression is
 // an aggregate.
 namespace cofounder::sdk::inline v1 {
