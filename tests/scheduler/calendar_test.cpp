@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <ctime>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -112,14 +113,15 @@ TEST(CronTest, ErrorsNameTheField) {
 }
 
 TEST(CronTest, WhatNeverFiresIsFoundOutFast) {
-  const auto begin = std::chrono::steady_clock::now();
+  // Processor time: the machine may have other things to do.
+  const std::clock_t begin = std::clock();
   for (const char* text : {"0 0 30 2 *", "* * * 31 2,4,6,9,11 *", "0 0 L-30 2 *", "*/7 * 31 4 *"}) {
     for (const char* zone : {"", "Europe/Berlin", "Australia/Lord_Howe"}) {
       EXPECT_EQ(cron(text, new_year, 1, zone), (Times{"never"})) << text;
     }
   }
-  const auto took = std::chrono::steady_clock::now() - begin;
-  EXPECT_LT(took, std::chrono::milliseconds{12 * 50}) << "a search of 100 years takes too long";
+  const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  EXPECT_LT(seconds, 12 * 0.05) << "a search of 100 years takes too long";
   EXPECT_EQ(cron("0 0 29 2 *", "2096-03-01T00:00:00Z", 1), (Times{"2104-02-29T00:00"}));
   EXPECT_EQ(event("Mon *-02-29", "2096-03-01T00:00:00Z", 1), (Times{"2112-02-29T00:00"}));
 }
@@ -253,7 +255,7 @@ TEST(CalendarFuzzTest, AnythingEndsInBoundedTime) {
                                 "UTC",        "America/Havana",
                                 "daily",      ","};
   const Time after = at("2026-03-28T23:59:59.999Z");
-  std::chrono::nanoseconds longest{0};
+  std::clock_t longest = 0;
   int accepted = 0;
   for (int i = 0; i < 60'000; ++i) {
     std::string text;
@@ -270,7 +272,7 @@ TEST(CalendarFuzzTest, AnythingEndsInBoundedTime) {
         c = is_raw ? static_cast<char>(random()) : alphabet[random() % alphabet.size()];
       }
     }
-    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t begin = std::clock();
     for (const auto& calendar : {Calendar::cron(text, "Europe/Berlin"), Calendar::calendar(text)}) {
       if (!calendar) {
         EXPECT_FALSE(calendar.error().message.empty());
@@ -280,10 +282,10 @@ TEST(CalendarFuzzTest, AnythingEndsInBoundedTime) {
       const auto next = calendar->next(after);
       EXPECT_TRUE(!next || *next > after) << text;
     }
-    longest = std::max<std::chrono::nanoseconds>(longest, std::chrono::steady_clock::now() - begin);
+    longest = std::max(longest, std::clock() - begin);
   }
   EXPECT_GT(accepted, 500) << "hardly anything was a valid expression";
-  EXPECT_LT(longest, std::chrono::milliseconds{500});
+  EXPECT_LT(longest, CLOCKS_PER_SEC / 2);
 }
 
 }  // namespace
