@@ -53,19 +53,19 @@ int status_of(const Error& error) noexcept {
     int status;
   };
   static constexpr std::array known{
-      Known{"invalid_json", 400},      Known{"invalid_request", 400},
-      Known{"access_denied", 403},     Known{"denied", 403},
-      Known{"not_found", 404},         Known{"unknown_task", 404},
-      Known{"unknown_schedule", 404},  Known{"unknown_plugin", 404},
+      Known{"invalid_json", 400},       Known{"invalid_request", 400},
+      Known{"access_denied", 403},      Known{"denied", 403},
+      Known{"not_found", 404},          Known{"unknown_task", 404},
+      Known{"unknown_schedule", 404},   Known{"unknown_plugin", 404},
       Known{"method_not_allowed", 405}, Known{"task_over", 409},
-      Known{"task_not_over", 409},     Known{"schedule_skipped", 409},
-      Known{"conflict", 409},          Known{"busy", 409},
-      Known{"too_many_tasks", 413},    Known{"file_too_big", 413},
-      Known{"body_too_big", 413},      Known{"unknown_op", 422},
-      Known{"invalid_task", 422},      Known{"invalid_args", 422},
-      Known{"never_due", 422},         Known{"unknown_timezone", 422},
-      Known{"limit_reached", 429},     Known{"timed_out", 504},
-      Known{"disk_full", 507},         Known{"store_unavailable", 503}};
+      Known{"task_not_over", 409},      Known{"schedule_skipped", 409},
+      Known{"conflict", 409},           Known{"busy", 409},
+      Known{"too_many_tasks", 413},     Known{"file_too_big", 413},
+      Known{"body_too_big", 413},       Known{"unknown_op", 422},
+      Known{"invalid_task", 422},       Known{"invalid_args", 422},
+      Known{"never_due", 422},          Known{"unknown_timezone", 422},
+      Known{"limit_reached", 429},      Known{"timed_out", 504},
+      Known{"disk_full", 507},          Known{"store_unavailable", 503}};
   const auto found = std::find_if(known.begin(), known.end(),
                                   [&](const Known& k) { return k.code == error.code; });
   if (found != known.end()) return found->status;
@@ -102,8 +102,8 @@ std::optional<std::optional<Mono>> read_wait(ControlContext& context, RequestCal
   if (!text) return std::optional<Mono>{};
   const auto wait = parse_duration(*text);
   if (!wait || *wait < Milliseconds{0} || *wait > wait_max) {
-    send_error(call.responder, make_error("invalid_request",
-                                          "wait must be a duration like \"30s\", at most 1h"));
+    send_error(call.responder,
+               make_error("invalid_request", "wait must be a duration like \"30s\", at most 1h"));
     return std::nullopt;
   }
   if (wait->count() == 0) return std::optional<Mono>{};

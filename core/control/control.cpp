@@ -28,7 +28,8 @@ Error access_denied(const http::Peer& peer, Access has, Access needed) {
   if (has != Access::none) has_text += std::string{to_string(has)} + "\"";
   Error error = make_error("access_denied", "this needs the access class \"" + wanted + "\"; " +
                                                 name_of(peer) + " " + has_text);
-  error.hint = "an administrator can add the user or one of its groups to [control.access] " + wanted;
+  error.hint =
+      "an administrator can add the user or one of its groups to [control.access] " + wanted;
   return error;
 }
 
@@ -82,8 +83,8 @@ Control::State::Destination Control::State::find(const http::ServerRequest& requ
   if (destination.allowed.empty()) {
     destination.refusal = {404, not_found(request)};
   } else {
-    destination.refusal = {405, make_error("method_not_allowed", request.path + " takes " +
-                                                                     destination.allowed)};
+    destination.refusal = {
+        405, make_error("method_not_allowed", request.path + " takes " + destination.allowed)};
   }
   return destination;
 }
@@ -133,8 +134,8 @@ void Control::State::handle(http::ServerRequest request, http::Responder respond
     return call_plugin_route(context, *destination.plugin, std::move(request),
                              std::move(responder));
   }
-  destination.route->handle(
-      context, RequestCall{std::move(request), std::move(responder), std::move(destination.params)});
+  destination.route->handle(context, RequestCall{std::move(request), std::move(responder),
+                                                 std::move(destination.params)});
 }
 
 http::ServerHandler Control::State::handler(bool is_public) {

@@ -6,7 +6,7 @@ namespace cofounder {
 namespace {
 
 constexpr Milliseconds fresh_for{1'000};
-constexpr Milliseconds patience{2};          // when there is a former count
+constexpr Milliseconds patience{2};  // when there is a former count
 constexpr Milliseconds patience_first{1'000};
 
 }  // namespace

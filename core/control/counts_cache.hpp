@@ -11,8 +11,8 @@
 namespace cofounder {
 
 // How many tasks there are, for GET /v1/status.  Counting is work for the store, so it is done at
-// most once a second and never twice at the same time; who asks meanwhile gets the former count when
-// the new one takes longer than a few milliseconds.  On the loop only.
+// most once a second and never twice at the same time; who asks meanwhile gets the former count
+// when the new one takes longer than a few milliseconds.  On the loop only.
 class CountsCache {
  public:
   struct Counted {

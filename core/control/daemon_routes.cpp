@@ -132,9 +132,9 @@ void get_health(ControlContext& context, RequestCall call) {
   // One broken plugin does not make the others useless.
   for (const PluginInfo& plugin : ports.plugins.list()) {
     if (plugin.state != PluginState::failed && plugin.state != PluginState::quarantined) continue;
-    Error reason = make_error("plugin_" + std::string{to_string(plugin.state)},
-                              "plugin \"" + plugin.id + "\" is " +
-                                  std::string{to_string(plugin.state)});
+    Error reason =
+        make_error("plugin_" + std::string{to_string(plugin.state)},
+                   "plugin \"" + plugin.id + "\" is " + std::string{to_string(plugin.state)});
     reason.plugin = plugin.id;
     reasons.push_back(std::move(reason));
   }

@@ -14,7 +14,8 @@ void keep_on_one_line(std::string& text) {
   }
 }
 
-void append_event(std::string& out, std::uint64_t id, std::string_view type, std::string_view json) {
+void append_event(std::string& out, std::uint64_t id, std::string_view type,
+                  std::string_view json) {
   out += "id: ";
   out += std::to_string(id);
   out += "\nevent: ";
@@ -44,7 +45,8 @@ void EventStream::publish(std::string type, std::string json, TaskId task, std::
   keep_on_one_line(json);
   events_.push_back({std::move(type), std::move(json), task, std::move(plugin)});
   bytes_ += events_.back().bytes();
-  while (events_.size() > options_.events_max || (bytes_ > options_.bytes_max && events_.size() > 1)) {
+  while (events_.size() > options_.events_max ||
+         (bytes_ > options_.bytes_max && events_.size() > 1)) {
     bytes_ -= events_.front().bytes();
     events_.pop_front();
     ++first_id_;

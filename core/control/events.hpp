@@ -23,10 +23,10 @@ namespace cofounder {
 class EventStream {
  public:
   struct Options {
-    std::size_t events_max = 16'384;        // kept
-    std::size_t bytes_max = 8u << 20;       // kept
+    std::size_t events_max = 16'384;   // kept
+    std::size_t bytes_max = 8u << 20;  // kept
     std::size_t clients_max = 256;
-    Milliseconds keep_alive{15'000};        // a comment line when nothing happened
+    Milliseconds keep_alive{15'000};  // a comment line when nothing happened
   };
   struct Filter {
     TaskId task = 0;     // 0: any
@@ -58,8 +58,8 @@ class EventStream {
   struct Client {
     http::Responder responder;
     Filter filter;
-    std::uint64_t next;        // the event that it gets next
-    bool is_blocked = false;   // it reads slowly
+    std::uint64_t next;       // the event that it gets next
+    bool is_blocked = false;  // it reads slowly
     bool is_gone = false;
   };
 

@@ -83,10 +83,14 @@ void write_operation(json::Writer& out, const std::string& path, const Described
 Paths collect(const PluginHost& plugins) {
   Paths paths;
   for (const ControlRoute& route : control_routes()) {
-    paths[std::string{route.pattern}].push_back(
-        {lower(route.method), std::string{to_string(route.access)}, std::string{route.summary}, {},
-         std::string{route.query}, std::string{route.request}, std::string{route.response},
-         route.status});
+    paths[std::string{route.pattern}].push_back({lower(route.method),
+                                                 std::string{to_string(route.access)},
+                                                 std::string{route.summary},
+                                                 {},
+                                                 std::string{route.query},
+                                                 std::string{route.request},
+                                                 std::string{route.response},
+                                                 route.status});
   }
   for (const PluginInfo& plugin : plugins.list()) {
     const Manifest* manifest = plugins.manifest(plugin.id);

@@ -57,7 +57,8 @@ void get_plugin(ControlContext& context, RequestCall call) {
 void start_plugin(ControlContext& context, RequestCall call) {
   if (!is_known(context, call)) return;
   const std::string id = call.params[0];
-  context.ports.plugins.start_plugin(id, answer_with_plugin(context, std::move(call.responder), id));
+  context.ports.plugins.start_plugin(id,
+                                     answer_with_plugin(context, std::move(call.responder), id));
 }
 
 void stop_plugin(ControlContext& context, RequestCall call) {

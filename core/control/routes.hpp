@@ -10,18 +10,18 @@
 
 namespace cofounder {
 
-// One route of the daemon itself.  The table of them is the only place that knows them: requests are
-// dispatched by it, and GET /v1/openapi.json is written from it.
+// One route of the daemon itself.  The table of them is the only place that knows them: requests
+// are dispatched by it, and GET /v1/openapi.json is written from it.
 struct ControlRoute {
   std::string_view method;
-  std::string_view pattern;   // "/v1/tasks/{id}/cancel"
+  std::string_view pattern;  // "/v1/tasks/{id}/cancel"
   Access access;
   std::string_view summary;
   std::string_view query;     // names of its query parameters, by spaces
   std::string_view request;   // name of the body's schema; empty: no body
   std::string_view response;  // name of the answer's schema, or a media type
   ControlHandler handle;
-  int status = 200;           // of the normal answer
+  int status = 200;  // of the normal answer
 };
 
 std::span<const ControlRoute> control_routes() noexcept;

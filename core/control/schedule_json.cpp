@@ -12,9 +12,12 @@ namespace {
 
 std::string_view to_string(Schedule::Missed missed) noexcept {
   switch (missed) {
-    case Schedule::Missed::skip: return "skip";
-    case Schedule::Missed::once: return "once";
-    case Schedule::Missed::all: return "all";
+    case Schedule::Missed::skip:
+      return "skip";
+    case Schedule::Missed::once:
+      return "once";
+    case Schedule::Missed::all:
+      return "all";
   }
   return "";
 }

@@ -65,12 +65,12 @@ void put_schedule(ControlContext& context, RequestCall call) {
     return send_error(call.responder, complete.error());
   }
   std::string name = schedule->name;
-  context.ports.schedules.put(
-      std::move(*schedule), [&context, name = std::move(name),
-                             responder = std::move(call.responder)](Result<bool> is_new) mutable {
-        if (!is_new) return send_error(responder, is_new.error());
-        send_schedule(context, responder, *is_new ? 201 : 200, name);
-      });
+  context.ports.schedules.put(std::move(*schedule),
+                              [&context, name = std::move(name),
+                               responder = std::move(call.responder)](Result<bool> is_new) mutable {
+                                if (!is_new) return send_error(responder, is_new.error());
+                                send_schedule(context, responder, *is_new ? 201 : 200, name);
+                              });
 }
 
 void delete_schedule(ControlContext& context, RequestCall call) {
@@ -92,20 +92,20 @@ void run_schedule(ControlContext& context, RequestCall call) {
       name, [&context, responder = std::move(call.responder)](Result<TaskId> task) mutable {
         if (!task) return send_error(responder, task.error());
         if (*task == 0) {
-          return send_error(responder, make_error("schedule_skipped",
-                                                  "its last task is not over, and overlap is skip"));
+          return send_error(
+              responder,
+              make_error("schedule_skipped", "its last task is not over, and overlap is skip"));
         }
-        context.ports.store.get(
-            *task, [&context, id = *task, responder = std::move(responder)](
-                       Result<std::optional<TaskRecord>> record) mutable {
-              json::Writer out;
-              if (record && *record) {
-                write_task(out, **record, context.now(), nullptr);
-              } else {  // it is committed all the same
-                out.begin_object().member("id", to_string(id)).end_object();
-              }
-              send_json(responder, 201, out.take());
-            });
+        context.ports.store.get(*task, [&context, id = *task, responder = std::move(responder)](
+                                           Result<std::optional<TaskRecord>> record) mutable {
+          json::Writer out;
+          if (record && *record) {
+            write_task(out, **record, context.now(), nullptr);
+          } else {  // it is committed all the same
+            out.begin_object().member("id", to_string(id)).end_object();
+          }
+          send_json(responder, 201, out.take());
+        });
       });
 }
 

@@ -21,7 +21,7 @@ struct Submission {
   std::optional<Mono> until;
   Time now{};
   struct Item {
-    std::string rest;                  // what the answer says besides id, state and submitted_at
+    std::string rest;  // what the answer says besides id, state and submitted_at
     Time run_at{};
     std::vector<std::string> uploads;
     std::optional<TaskRecord> record;  // when the store was asked
@@ -140,15 +140,15 @@ void post_tasks(ControlContext& context, RequestCall call) {
   auto submission = std::make_shared<Submission>(context, std::move(call.responder));
   submission->until = *until;
   submission->now = context.now();
-  auto tasks =
-      check_all(context, document->root(), submitter_of(call.request.peer), *submission);
+  auto tasks = check_all(context, document->root(), submitter_of(call.request.peer), *submission);
   if (!tasks) return send_error(submission->responder, tasks.error());
   if (tasks->empty()) return send_json(submission->responder, 200, "[]");
-  context.ports.scheduler.submit(
-      std::move(*tasks), [submission](Result<std::vector<Submitted>> submitted) {
-        if (!submitted) return send_error(submission->responder, submitted.error());
-        got_ids(submission, std::move(*submitted));
-      });
+  context.ports.scheduler.submit(std::move(*tasks),
+                                 [submission](Result<std::vector<Submitted>> submitted) {
+                                   if (!submitted)
+                                     return send_error(submission->responder, submitted.error());
+                                   got_ids(submission, std::move(*submitted));
+                                 });
 }
 
 }  // namespace cofounder

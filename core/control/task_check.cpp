@@ -25,7 +25,8 @@ Result<Milliseconds> duration_of(json::View value, std::string_view field, Milli
   const auto text = value.as_string();
   if (!text) return invalid(field, "must be a duration like \"30s\"");
   auto duration = parse_duration(*text);
-  if (!duration) return invalid(field, "must be a duration like \"30s\": " + duration.error().message);
+  if (!duration)
+    return invalid(field, "must be a duration like \"30s\": " + duration.error().message);
   if (*duration < least || *duration > most) {
     return invalid(field, "must be between " + to_string(least) + " and " + to_string(most));
   }
@@ -41,8 +42,8 @@ std::optional<Error> read_times(json::View value, std::string_view key, NewTask&
     return std::nullopt;
   }
   const bool is_delay = key == "delay";
-  const auto duration = duration_of(value, key, Milliseconds{is_delay ? 0 : 1},
-                                    is_delay ? delay_max : timeout_max);
+  const auto duration =
+      duration_of(value, key, Milliseconds{is_delay ? 0 : 1}, is_delay ? delay_max : timeout_max);
   if (!duration) return duration.error();
   if (is_delay) {
     task.run_at = now + *duration;
@@ -125,13 +126,10 @@ void collect_uploads(json::View value, std::vector<std::string>& found) {
 }  // namespace
 
 bool is_name(std::string_view text) noexcept {
-  const auto is_plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  };
+  const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   return !text.empty() && text.size() <= 64 && is_plain(text[0]) &&
-         std::all_of(text.begin(), text.end(), [&](char c) {
-           return is_plain(c) || c == '.' || c == '_' || c == '-';
-         });
+         std::all_of(text.begin(), text.end(),
+                     [&](char c) { return is_plain(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 Result<NewTask> parse_task(json::View task, Time now) {

@@ -124,12 +124,18 @@ void append_submitted(std::string& out, const Submitted& submitted, Time run_at,
 std::string event_type(const Scheduler::Event& event) {
   using Kind = Scheduler::Event::Kind;
   switch (event.kind) {
-    case Kind::submitted: return "task.submitted";
-    case Kind::started: return "task.started";
-    case Kind::progress: return "task.progress";
-    case Kind::output: return "task.output";
-    case Kind::retrying: return "task.retrying";
-    case Kind::ended: return "task." + std::string{to_string(event.state)};
+    case Kind::submitted:
+      return "task.submitted";
+    case Kind::started:
+      return "task.started";
+    case Kind::progress:
+      return "task.progress";
+    case Kind::output:
+      return "task.output";
+    case Kind::retrying:
+      return "task.retrying";
+    case Kind::ended:
+      return "task." + std::string{to_string(event.state)};
   }
   return "task";
 }

@@ -13,7 +13,8 @@ struct TaskProgress {
 };
 
 // A task as GET /v1/tasks/{id} shows it.  `now` tells scheduled from ready.
-void write_task(json::Writer& out, const TaskRecord& task, Time now, const Scheduler::Running* running);
+void write_task(json::Writer& out, const TaskRecord& task, Time now,
+                const Scheduler::Running* running);
 // The same without args, result and attempts: for lists.
 void write_task_row(json::Writer& out, const TaskRecord& task, Time now);
 

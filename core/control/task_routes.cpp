@@ -89,22 +89,21 @@ void get_tasks(ControlContext& context, RequestCall call) {
   if (auto error = read_query(call.request, query)) {
     return send_error(call.responder, std::move(*error));
   }
-  context.ports.store.list(
-      std::move(query),
-      [&context, responder = std::move(call.responder)](Result<TaskPage> page) mutable {
-        if (!page) return send_error(responder, page.error());
-        json::Writer out;
-        out.begin_object().key("tasks").begin_array();
-        for (const TaskRecord& task : page->tasks) write_task_row(out, task, context.now());
-        out.end_array().key("next");
-        if (page->next == 0) {
-          out.null();
-        } else {
-          out.string(to_string(page->next));
-        }
-        out.end_object();
-        send_json(responder, 200, out.take());
-      });
+  context.ports.store.list(std::move(query), [&context, responder = std::move(call.responder)](
+                                                 Result<TaskPage> page) mutable {
+    if (!page) return send_error(responder, page.error());
+    json::Writer out;
+    out.begin_object().key("tasks").begin_array();
+    for (const TaskRecord& task : page->tasks) write_task_row(out, task, context.now());
+    out.end_array().key("next");
+    if (page->next == 0) {
+      out.null();
+    } else {
+      out.string(to_string(page->next));
+    }
+    out.end_object();
+    send_json(responder, 200, out.take());
+  });
 }
 
 void cancel_task(ControlContext& context, RequestCall call) {
@@ -153,25 +152,24 @@ void retry_task(ControlContext& context, RequestCall call) {
 void get_task_why(ControlContext& context, RequestCall call) {
   const auto id = read_task_id(call);
   if (!id) return;
-  context.ports.store.get(
-      *id, [&context, id = *id, responder = std::move(call.responder)](
-               Result<std::optional<TaskRecord>> record) mutable {
-        if (!record) return send_error(responder, record.error());
-        if (!*record) return send_error(responder, unknown_task(to_string(id)));
-        const ControlPorts& ports = context.ports;
-        WhyInput input{**record, context.now(), ports.loop.clock().mono(), ports.config};
-        input.running = ports.scheduler.running();
-        const std::string plugin{plugin_of((*record)->op)};
-        input.plugin = ports.plugins.find(plugin);
-        input.is_op_known = ports.plugins.find_operation((*record)->op) != nullptr;
-        const auto capacity = ports.plugins.capacity();
-        if (const auto found = capacity.find(plugin); found != capacity.end()) {
-          input.plugin_capacity = found->second;
-        }
-        input.is_draining = ports.scheduler.is_draining();
-        input.store_problem = ports.store_problem();
-        send_json(responder, 200, why_json(input));
-      });
+  context.ports.store.get(*id, [&context, id = *id, responder = std::move(call.responder)](
+                                   Result<std::optional<TaskRecord>> record) mutable {
+    if (!record) return send_error(responder, record.error());
+    if (!*record) return send_error(responder, unknown_task(to_string(id)));
+    const ControlPorts& ports = context.ports;
+    WhyInput input{**record, context.now(), ports.loop.clock().mono(), ports.config};
+    input.running = ports.scheduler.running();
+    const std::string plugin{plugin_of((*record)->op)};
+    input.plugin = ports.plugins.find(plugin);
+    input.is_op_known = ports.plugins.find_operation((*record)->op) != nullptr;
+    const auto capacity = ports.plugins.capacity();
+    if (const auto found = capacity.find(plugin); found != capacity.end()) {
+      input.plugin_capacity = found->second;
+    }
+    input.is_draining = ports.scheduler.is_draining();
+    input.store_problem = ports.store_problem();
+    send_json(responder, 200, why_json(input));
+  });
 }
 
 }  // namespace cofounder

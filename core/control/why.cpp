@@ -18,9 +18,7 @@ class Explanation {
   Explanation() { facts_.begin_array(); }
 
   void say(const std::string& sentence) { text_ += (text_.empty() ? "" : "; ") + sentence; }
-  json::Writer& fact(std::string_view kind) {
-    return facts_.begin_object().member("kind", kind);
-  }
+  json::Writer& fact(std::string_view kind) { return facts_.begin_object().member("kind", kind); }
   void fact_end() { facts_.end_object(); }
   bool is_empty() const noexcept { return text_.empty(); }
 
@@ -136,9 +134,9 @@ void explain_plugin(const WhyInput& input, Explanation& out) {
     out.fact_end();
     return out.say("plugin " + plugin + " does not offer " + input.task.op);
   }
-  const auto used = std::count_if(
-      input.running.begin(), input.running.end(),
-      [&](const Scheduler::Running& r) { return plugin_of(r.op) == plugin; });
+  const auto used =
+      std::count_if(input.running.begin(), input.running.end(),
+                    [&](const Scheduler::Running& r) { return plugin_of(r.op) == plugin; });
   if (used < input.plugin_capacity) return;
   out.fact("plugin_limit").member("plugin", plugin).member("used", std::int64_t{used});
   out.fact_end();
@@ -150,9 +148,9 @@ void explain_limits(const WhyInput& input, Explanation& out) {
   const auto& limits = input.config.scheduler;
   const auto queue = limits.queues.find(input.task.queue);
   if (queue != limits.queues.end()) {
-    const auto used = std::count_if(
-        input.running.begin(), input.running.end(),
-        [&](const Scheduler::Running& r) { return r.queue == input.task.queue; });
+    const auto used =
+        std::count_if(input.running.begin(), input.running.end(),
+                      [&](const Scheduler::Running& r) { return r.queue == input.task.queue; });
     if (used >= queue->second) {
       out.fact("queue_limit").member("queue", input.task.queue).member("used", std::int64_t{used});
       out.fact_end();

@@ -108,6 +108,8 @@ std::string zsh_arguments(const Command& command) {
                                 : "::") +
         described(argument.help) + ":" + zsh_action(argument.words, argument.choices));
   }
+  const std::string inner = words_after(command.path);
+  if (!inner.empty()) add("::command:(" + inner + ")");
   add("--help[show the help]");
   add("--json[print the daemon's answer as it is]");
   add("--socket=[the daemon's socket]:PATH:_files");
@@ -171,34 +173,43 @@ std::string bash_completion() {
 }
 
 std::string zsh_completion() {
+  // Not a variable named path: in zsh that is PATH.
   std::string text =
       "#compdef cofounderctl\n"
       "# zsh completion for cofounderctl(1); made by `cofounderctl completion zsh`.\n"
       "_cofounderctl() {\n"
-      "  local -a words_left=(${words[2,CURRENT-1]:#-*})\n"
-      "  local path=\"${words_left[1]} ${words_left[2]}\"\n"
-      "  case \"$path\" in\n";
+      "  local -a parts places\n"
+      "  local i\n"
+      "  for ((i = 2; i < CURRENT; i++)); do\n"
+      "    case $words[i] in\n"
+      "      --socket) ((i++)) ;;\n"
+      "      -*) ;;\n"
+      "      *) parts+=($words[i]); places+=($i) ;;\n"
+      "    esac\n"
+      "  done\n"
+      "  case \"$parts[1] $parts[2]\" in\n";
   // The longer paths first: "metrics summary" before "metrics".
   for (const bool is_long : {true, false}) {
     for (const Command& command : commands()) {
       const bool has_space = command.path.find(' ') != std::string_view::npos;
       if (has_space != is_long || command.run == nullptr) continue;
-      const int words = has_space ? 2 : 1;
-      text += "    " + shell_quoted(std::string{command.path} + (has_space ? "" : " ")) + "*)\n" +
-              "      ((CURRENT > " + std::to_string(words + 1) + ")) && shift " +
-              std::to_string(words) + " words && ((CURRENT -= " + std::to_string(words) + "))\n" +
-              "      " + zsh_arguments(command) + "\n      ;;\n";
+      const std::string place = has_space ? "places[2]" : "places[1]";
+      text += "    " + shell_quoted(std::string{command.path} + (has_space ? "" : " ")) +
+              (has_space ? "" : "*") + ")\n      shift $((" + place +
+              " - 1)) words; ((CURRENT -= " + place + " - 1))\n      " + zsh_arguments(command) +
+              "\n      ;;\n";
     }
   }
   for (const Command& command : commands()) {
-    const std::string inner = words_after(command.path);
-    if (command.path.find(' ') != std::string_view::npos || inner.empty()) continue;
     if (command.run != nullptr) continue;
-    text += "    " + shell_quoted(std::string{command.path} + " ") + "*) _values command " + inner +
-            " ;;\n";
+    text += "    " + shell_quoted(std::string{command.path} + " ") + ") _values command " +
+            words_after(command.path) + " ;;\n";
   }
-  return text + "    *) _values command " + words_after({}) + " ;;\n" +
-         "  esac\n}\n_cofounderctl \"$@\"\n";
+  return text + "    ' ') _values command " + words_after({}) +
+         " ;;\n"
+         "  esac\n}\n"
+         "if [[ $funcstack[1] == _cofounderctl ]]; then _cofounderctl \"$@\"; else compdef "
+         "_cofounderctl cofounderctl; fi\n";
 }
 
 }  // namespace cofounder::ctl

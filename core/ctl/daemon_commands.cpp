@@ -116,13 +116,20 @@ int drain(Session& session, const Given& given) {
   }
 }
 
+// The daemon's program: beside this one, in ../sbin, or where PATH says.
+std::string daemon_program() {
+  std::error_code error;
+  const auto here = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const auto& path : {here / "cofounderd", here.parent_path() / "sbin" / "cofounderd"}) {
+    if (::access(path.c_str(), X_OK) == 0) return path.native();
+  }
+  return "cofounderd";
+}
+
 // The daemon itself knows what a configuration may say.
 int config_check(Session& session, const Given& given) {
   const std::string file = given.one("FILE", "/etc/cofounderd/cofounderd.toml");
-  std::error_code error;
-  const std::filesystem::path beside =
-      std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "cofounderd";
-  const std::string program = ::access(beside.c_str(), X_OK) == 0 ? beside.native() : "cofounderd";
+  const std::string program = daemon_program();
   session.out.flush();
   const pid_t child = ::fork();
   if (child < 0) fail(exit_code::failed, "no_process", "cofounderd cannot be started");

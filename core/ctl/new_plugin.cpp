@@ -5,7 +5,6 @@
 #include "core/ctl/table.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -34,37 +33,14 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   }
 }
 
-// "fine-tuning" -> "FineTuning".
-std::string type_name(const std::string& id) {
-  std::string name;
-  bool upper = true;
-  for (const char c : id) {
-    if (c == '-') {
-      upper = true;
-      continue;
-    }
-    name += upper ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
-    upper = false;
-  }
-  return name;
-}
-
-std::string filled_in(std::string text, const std::string& id) {
-  std::string underscores = id;
-  std::replace(underscores.begin(), underscores.end(), '-', '_');
-  replace_all(text, "template-plugin", id);
-  replace_all(text, "template_plugin", underscores);
-  replace_all(text, "TemplatePlugin", type_name(id));
-  return text;
-}
-
 void copy_file(const fs::path& from, const fs::path& to, const std::string& id) {
   std::ifstream in{from, std::ios::binary};
-  const std::string text{std::istreambuf_iterator<char>{in}, {}};
+  std::string text{std::istreambuf_iterator<char>{in}, {}};
   std::error_code error;
   fs::create_directories(to.parent_path(), error);
   std::ofstream out{to, std::ios::binary};
-  out << filled_in(text, id);
+  replace_all(text, "@NAME@", id);
+  out << text;
   out.close();
   if (!in || !out) fail(exit_code::failed, "io_error", to.native() + " cannot be written");
   fs::permissions(to, fs::status(from, error).permissions(), error);
@@ -98,7 +74,9 @@ int new_plugin(Session& session, const Given& given) {
     fail(exit_code::failed, "io_error", from.native() + " is no template");
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files) {
-    const fs::path target = to / filled_in(file.lexically_relative(from).native(), id);
+    std::string name = file.lexically_relative(from).native();
+    replace_all(name, "NAME", id);
+    const fs::path target = to / name;
     copy_file(file, target, id);
     session.out << printable(target.native()) << '\n';
   }

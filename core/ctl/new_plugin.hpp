@@ -5,8 +5,8 @@
 
 namespace cofounder::ctl {
 
-// `plugin new NAME`: copies the SDK's template.  In file names and contents "template-plugin"
-// becomes the id, "template_plugin" the id with underscores, and "TemplatePlugin" the id as a type.
+// `plugin new NAME`: copies the SDK's template.  NAME in file names and @NAME@ in their contents
+// become the id.
 int new_plugin(Session& session, const Given& given);
 
 }  // namespace cofounder::ctl

@@ -134,7 +134,12 @@ void Caller::on_over(Call& call, const CallEnd& end) {
   }
   pump();
   if (!idle()) return;
-  for (UniqueFunction<void()>& action : std::exchange(idle_waiters_, {})) action();
+  // After this call's done(): its outcome comes before what waits for the last one.
+  for (UniqueFunction<void()>& action : std::exchange(idle_waiters_, {})) {
+    instance_.loop().post([alive = alive_, action = std::move(action)]() mutable {
+      if (*alive) action();
+    });
+  }
 }
 
 void Caller::when_idle(UniqueFunction<void()> action) {
@@ -219,9 +224,10 @@ void Caller::cancel(const std::shared_ptr<Call>& call, std::int32_t reason) {
   });
 }
 
-void Caller::cancel_all(std::int32_t reason) {
+void Caller::cancel_all(std::int32_t reason, bool hooks) {
   for (const auto& call : instance_.calls().all()) {
-    if (call->kind >= COF_CALL_OPERATION && call->kind <= COF_CALL_EVENT) cancel(call, reason);
+    const bool is_hook = call->kind < COF_CALL_OPERATION || call->kind > COF_CALL_EVENT;
+    if (hooks || !is_hook) cancel(call, reason);
   }
 }
 

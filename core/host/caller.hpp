@@ -35,7 +35,8 @@ class Caller {
             std::shared_ptr<const PluginConfig> candidate, Instance::Hook enter, Done done);
 
   void cancel(const std::shared_ptr<Call>& call, std::int32_t reason);
-  void cancel_all(std::int32_t reason);
+  // `hooks`: those that run, too.
+  void cancel_all(std::int32_t reason, bool hooks = false);
   // Ends what waits and what runs, and leaks the threads.
   void give_up(const Error& why);
   // The plugin is stopped: no timer of this is left.

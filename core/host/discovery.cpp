@@ -90,7 +90,7 @@ std::optional<Error> Fleet::read_file(Slot& slot) {
   if (note.has_error()) return of_file(note.error());
   Result<Manifest> manifest = parse_manifest(*note);
   if (manifest.has_error()) return of_file(manifest.error());
-  if (slot.known && manifest->id != slot.id) {
+  if (!slot.id.empty() && manifest->id != slot.id) {
     return of_file(make_error("invalid_manifest", "it is plugin \"" + manifest->id + "\" now"));
   }
   slot.id = manifest->id;
@@ -105,7 +105,10 @@ std::optional<Error> Fleet::read_file(Slot& slot) {
 }
 
 void Fleet::refuse(Slot& slot, Error error) {
-  log::error(error.message, {{"COF_PLUGIN", slot.id}});
+  // One that was given up said so already.
+  if (slot.state() != PluginState::quarantined) {
+    log::error(error.message, {{"COF_PLUGIN", slot.id}});
+  }
   slot.error = std::move(error);
   slot.failed = true;
   slot.settled = true;

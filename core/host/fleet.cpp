@@ -13,7 +13,7 @@ namespace cofounder::host {
 
 PluginState Slot::state() const noexcept {
   if (life != nullptr && life->state() == PluginState::quarantined) return PluginState::quarantined;
-  if (failed) return PluginState::failed;
+  if (failed && settled) return PluginState::failed;
   if (life != nullptr) return life->state();
   return wanted ? PluginState::loaded : PluginState::stopped;
 }
@@ -57,11 +57,36 @@ void Fleet::for_all(const Slots& slots, const Step& each, UniqueFunction<void(Er
 
 // ---- The steps of one plugin ---------------------------------------------------------------------
 
+// One after the other: dlopen() holds a lock of the whole process while constructors run, so that
+// of two loads one waits for the other anyway, and would be blamed for its hanging.
 void Fleet::load(Slot& slot, Done done) {
   slot.settled = false;
+  loads_.push_back({&slot, std::move(done)});
+  if (!loading_) load_next();
+}
+
+void Fleet::load_next() {
+  loading_ = !loads_.empty();
+  if (!loading_) return;
+  Slot& slot = *loads_.front().slot;
+  Done done = [this, &slot, next = std::move(loads_.front().done)](
+                  std::optional<Error> error) mutable {
+    if (slot.life != nullptr && slot.life->blocks_loader()) loader_blocked_by_ = slot.id;
+    next(std::move(error));
+    load_next();
+  };
+  loads_.pop_front();
+
   Result<std::shared_ptr<const PluginConfig>> settings = make_settings(slot.manifest, slot.config);
   std::optional<Error> error = check_isolation(slot, config_);
   if (!error && settings.has_error()) error = settings.error();
+  if (!error && !loader_blocked_by_.empty()) {
+    error = make_error("loader_blocked", "plugin \"" + slot.id + "\" cannot be loaded: plugin \"" +
+                                             loader_blocked_by_ +
+                                             "\" hangs in a constructor and blocks the loader");
+    error->plugin = slot.id;
+    error->hint = "remove " + find(loader_blocked_by_)->file.string() + " and restart the daemon";
+  }
   if (error) {
     slot.library = nullptr;
     return done(std::move(error));
@@ -164,6 +189,14 @@ void Fleet::start(Done done) {
   Slots all;
   for (const std::string& id : order_) all.push_back(find(id));
   for (Slot* slot : all) slot->settled = false;
+  // Those of the first directory first: what hangs while it is loaded is rather another one.
+  const auto is_shipped = [this](const Slot* slot) {
+    return !config_.plugins.directories.empty() &&
+           slot->file.parent_path() == config_.plugins.directories.front();
+  };
+  std::sort(all.begin(), all.end(), [&](const Slot* one, const Slot* other) {
+    return std::pair{!is_shipped(one), one->id} < std::pair{!is_shipped(other), other->id};
+  });
   const auto ended = [](Fleet& fleet, Slot& slot, Done next) {
     return [&fleet, &slot, next = std::move(next)](std::optional<Error> error) mutable {
       if (error) return fleet.fail(slot, std::move(*error), std::move(next));

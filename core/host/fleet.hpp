@@ -78,6 +78,7 @@ class Fleet {
   PluginConfig config_of(const std::string& id, const Config& config) const;
 
   void load(Slot& slot, Done done);
+  void load_next();
   void check(Slot& slot, Done done);
   void run(Slot& slot, Done done);
   void bring_up(Slot& slot, Done done);
@@ -101,6 +102,13 @@ class Fleet {
   std::map<std::string, std::unique_ptr<Slot>, std::less<>> slots_;
   std::vector<std::string> order_;   // of starting
   std::vector<std::unique_ptr<Lifecycle>> retired_;  // of restarted plugins
+  struct Load {
+    Slot* slot;
+    Done done;
+  };
+  std::deque<Load> loads_;           // one after the other, see load()
+  bool loading_ = false;
+  std::string loader_blocked_by_;    // a plugin's id
   Done start_done_;
   UniqueFunction<void(bool)> stop_done_;
   bool stopping_ = false;

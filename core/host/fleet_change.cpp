@@ -216,7 +216,8 @@ void Fleet::switch_enabled(Done done) {
             if (!stopped.empty()) return done(first(std::move(stopped)));
             for_all(to_start,
                     [this](Slot& slot, Done next) { start_plugin(slot.id, std::move(next)); },
-                    [first, done = std::move(done)](Errors errors) mutable {
+                    [this, first, done = std::move(done)](Errors errors) mutable {
+                      changed();  // limits may be others
                       done(first(std::move(errors)));
                     });
           });

@@ -90,6 +90,7 @@ void Lifecycle::load(std::shared_ptr<LibraryFile> file, std::filesystem::path fo
            error->plugin = instance_->id();
            return done(std::move(error));
          }
+         loaded_ = true;
          sha256_ = loading->library->sha256;
          instance_->adopt(loading->library->api);
          const Manifest& manifest = instance_->manifest();
@@ -201,23 +202,31 @@ void Lifecycle::drain(bool bounded, Done done) {
 }
 
 void Lifecycle::stop(Done done) {
-  if (closed_ || caller_->given_up()) {
-    world_.loop.post([this, alive = alive_, done = std::move(done)]() mutable {
-      if (*alive) close(std::move(done), std::nullopt);
+  if (closed_) {
+    world_.loop.post([done = std::move(done), alive = alive_]() mutable {
+      if (*alive) done(std::nullopt);
+    });
+    return;
+  }
+  stop_waiters_.push_back(std::move(done));
+  if (stop_waiters_.size() > 1) return;
+  if (caller_->given_up()) {
+    world_.loop.post([this, alive = alive_] {
+      if (*alive) close(std::nullopt);
     });
     return;
   }
   state_ = PluginState::draining;
-  caller_->cancel_all(COF_CANCEL_STOPPING);
-  caller_->when_idle([this, done = std::move(done)]() mutable { enter_stop(std::move(done)); });
+  caller_->cancel_all(COF_CANCEL_STOPPING, true);
+  caller_->when_idle([this] { enter_stop(); });
 }
 
-void Lifecycle::enter_stop(Done done) {
-  if (caller_->given_up()) return close(std::move(done), last_error_);
-  auto stopped = [this, done = std::move(done)](std::optional<Error> error) mutable {
+void Lifecycle::enter_stop() {
+  if (caller_->given_up()) return close(last_error_);
+  auto stopped = [this](std::optional<Error> error) {
     if (error) last_error_ = error;
-    if (caller_->given_up()) return close(std::move(done), std::move(error));
-    end_operations(std::move(done));
+    if (caller_->given_up()) return close(std::move(error));
+    end_operations();
   };
   if (!created_ || !std::exchange(started_, false) || instance_->api().stop == nullptr) {
     return stopped(std::nullopt);
@@ -230,17 +239,14 @@ void Lifecycle::enter_stop(Done done) {
 }
 
 // Every accepted tag gets its last reply before destroy() is entered, or that is never entered.
-void Lifecycle::end_operations(Done done) {
-  const auto next = std::make_shared<Done>(std::move(done));
-  const auto once = [this, next, alive = alive_](bool all_replied) {
-    if (!*alive || !*next) return;
-    Done taken = std::move(*next);
-    *next = nullptr;
-    instance_->on_no_operations = nullptr;
-    if (all_replied) return destroy(std::move(taken));
+void Lifecycle::end_operations() {
+  const auto ended = std::make_shared<bool>(false);
+  const auto once = [this, ended, alive = alive_](bool all_replied) {
+    if (!*alive || std::exchange(*ended, true)) return;
+    if (all_replied) return destroy();
     log::warning("plugin is not destroyed: a host service still owes it replies",
                  {{"COF_PLUGIN", instance_->id()}});
-    close(std::move(taken), std::nullopt);
+    close(std::nullopt);
   };
   instance_->end_own_call();
   if (instance_->operations_open() == 0) return once(true);
@@ -248,32 +254,30 @@ void Lifecycle::end_operations(Done done) {
   world_.loop.clock().call_after(deadlines().stop, [once] { once(false); });
 }
 
-void Lifecycle::destroy(Done done) {
-  if (!std::exchange(created_, false)) return close(std::move(done), std::nullopt);
+void Lifecycle::destroy() {
+  if (!std::exchange(created_, false)) return close(std::nullopt);
   hook(COF_CALL_STOP, "destroy", deadlines().stop, Workers::Order::exclusive,
        [instance = instance_](const cof_call&) {
          instance->api().destroy(instance->self);
          return std::int32_t{COF_OK};
        },
-       [this, done = std::move(done)](std::optional<Error> error) mutable {
-         close(std::move(done), std::move(error));
-       });
+       [this](std::optional<Error> error) { close(std::move(error)); });
 }
 
-void Lifecycle::close(Done done, std::optional<Error> error) {
+void Lifecycle::close(std::optional<Error> error) {
   if (error) {
     last_error_ = error;
     // Its workers are not free, or it never let go: they cannot be waited for.
     if (!caller_->given_up()) caller_->give_up(*error);
   }
-  if (!closed_) {
-    closed_ = true;
-    caller_->close();
-    instance_->set_gone();
-    if (!caller_->given_up()) instance_->workers().close();
+  closed_ = true;
+  caller_->close();
+  instance_->set_gone();
+  if (!caller_->given_up()) {
+    instance_->workers().close();
+    state_ = PluginState::stopped;
   }
-  if (!caller_->given_up()) state_ = PluginState::stopped;
-  done(std::move(error));
+  for (Done& done : std::exchange(stop_waiters_, {})) done(error);
 }
 
 }  // namespace cofounder::host

@@ -33,12 +33,15 @@ class Lifecycle {
   // the drain time is over and the rest was cancelled with COF_CANCEL_STOPPING.  `bounded` false:
   // waits for the calls as long as they take.
   void drain(bool bounded, Done done);
-  // Cancels what is left, enters stop() and destroy(), and ends the workers.
+  // Cancels what is left, enters stop() and destroy(), and ends the workers.  May be called again
+  // before it is done, and after.
   void stop(Done done);
 
   PluginState state() const noexcept { return state_; }
   void set_state(PluginState state) noexcept { state_ = state; }
   bool accepts_calls() const noexcept { return state_ == PluginState::ready; }
+  // It hangs in dlopen(), in a constructor of the library, and keeps the loader's lock.
+  bool blocks_loader() const noexcept { return caller_->given_up() && !loaded_; }
   // A thread is stuck in the plugin.
   bool stuck() const noexcept;
   const std::optional<Error>& last_error() const noexcept { return last_error_; }
@@ -58,19 +61,21 @@ class Lifecycle {
   void create(Done done);
   void configure(int phase, const char* name, std::shared_ptr<const PluginConfig> config,
                  Done done);
-  void enter_stop(Done done);
-  void end_operations(Done done);
-  void destroy(Done done);
-  void close(Done done, std::optional<Error> error);
+  void enter_stop();
+  void end_operations();
+  void destroy();
+  void close(std::optional<Error> error);
   const PluginConfig::Deadlines& deadlines() const;
 
   Instance::World& world_;
   Instance* instance_;  // never freed
   std::unique_ptr<Caller> caller_;
   PluginState state_ = PluginState::loaded;
+  bool loaded_ = false;
   bool created_ = false;
   bool started_ = false;
   bool closed_ = false;
+  std::vector<Done> stop_waiters_;
   std::optional<Error> last_error_;
   std::string sha256_;
   std::shared_ptr<const PluginConfig> config_;  // keeps deadlines() valid

@@ -2,7 +2,7 @@
 #include "core/host/manifest.hpp"
 
 #include "core/base/text.hpp"
-#include "core/host/negotiation.hpp"
+#include "core/host/interface.hpp"
 
 #include <cofounder/abi.h>
 

@@ -65,12 +65,12 @@ std::optional<Error> check_shape(const Shape& shape) {
   return check_labels(shape);
 }
 
-// The names that the family's samples have in the text formats.
+// The family's name, and all names that its samples have in the text formats.
 std::vector<std::string> sample_names(const Shape& shape) {
   const std::string name = std::string{prefix} + shape.name;
   switch (shape.kind) {
     case Kind::counter:
-      return {name + "_total"};
+      return {name, name + "_total"};
     case Kind::gauge:
       return {name};
     case Kind::histogram:
@@ -157,6 +157,7 @@ struct MetricRegistry::State {
   std::map<std::string, std::map<std::string, std::uint64_t>> handles_of;  // owner -> name -> handle
   std::map<std::string, std::size_t, std::less<>> series_of_owner;
   std::uint64_t last_handle = 0;
+  std::string core;  // the elements of set_core(), without brackets
 };
 
 MetricRegistry::MetricRegistry() : state_{std::make_unique<State>()} {}
@@ -337,12 +338,27 @@ void MetricRegistry::write(json::Writer& out) const {
   for (const auto& family : copy) write_family(out, family);
 }
 
+void MetricRegistry::set_core(std::string_view families) {
+  assert(families.size() >= 2 && families.front() == '[' && families.back() == ']');
+  const std::lock_guard guard{state_->mutex};
+  state_->core = families.substr(1, families.size() - 2);
+}
+
 std::string MetricRegistry::snapshot() const {
-  json::Writer out;
-  out.begin_object().key("families").begin_array();
-  write(out);
-  out.end_array().end_object();
-  return out.take();
+  json::Writer own;
+  own.begin_array();
+  write(own);
+  own.end_array();
+  std::string text = R"({"families":)" + own.take();
+  {
+    const std::lock_guard guard{state_->mutex};
+    if (!state_->core.empty()) {
+      text.pop_back();
+      if (text.back() != '[') text += ',';
+      text += state_->core + "]";
+    }
+  }
+  return text + "}";
 }
 
 }  // namespace cofounder

@@ -62,7 +62,10 @@ class MetricRegistry {
 
   // The families as elements of an array that the writer is in, by name.
   void write(json::Writer& out) const;
-  // {"families": [...]}, see services/metric.h.
+  // What the core tells of itself, as an array of families: it knows that on the loop only, and
+  // leaves it here for those who ask elsewhere.
+  void set_core(std::string_view families);
+  // {"families": [...]}, see services/metric.h: the registered ones, and those of set_core().
   std::string snapshot() const;
 
  private:

@@ -6,18 +6,11 @@
 #include <cofounder/abi.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 namespace cofounder::host {
 
 namespace {
-
-bool read_number(std::string_view text, int& number) noexcept {
-  if (text.empty() || text.size() > 4) return false;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} && end == text.data() + text.size() && number >= 0;
-}
 
 std::string called(const Manifest& manifest) {
   return "plugin \"" + manifest.id + "\" " + manifest.version;
@@ -47,24 +40,6 @@ std::string have_of(const Interface& wanted, const FindMinor& find_minor, int* n
 }
 
 }  // namespace
-
-std::optional<Interface> parse_interface(std::string_view text) {
-  const std::size_t slash = text.rfind('/');
-  if (slash == std::string_view::npos || slash == 0 || text.size() > 128) return std::nullopt;
-  Interface interface;
-  interface.name = text.substr(0, slash);
-  const bool good = std::all_of(interface.name.begin(), interface.name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-  });
-  std::string_view numbers = text.substr(slash + 1);
-  const std::size_t dot = numbers.find('.');
-  if (dot != std::string_view::npos) {
-    if (!read_number(numbers.substr(dot + 1), interface.minor)) return std::nullopt;
-    numbers = numbers.substr(0, dot);
-  }
-  if (!good || !read_number(numbers, interface.revision)) return std::nullopt;
-  return interface;
-}
 
 std::optional<int> minor_of_service(std::string_view iid) {
   const void* table = find_service(iid);

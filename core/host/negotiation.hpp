@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/error.hpp"
+#include "core/host/interface.hpp"
 #include "core/host/manifest.hpp"
 
 #include <functional>
@@ -13,16 +14,6 @@
 
 // Whether plugins and this host fit together, found out before any code of a plugin runs.
 namespace cofounder::host {
-
-// "cof.http/1.2": revision 1, minor 2 or later.  Without a minor: 0.
-struct Interface {
-  std::string name;
-  int revision = 0;
-  int minor = 0;
-  std::string iid() const { return name + "/" + std::to_string(revision); }
-  std::string text() const { return iid() + "." + std::to_string(minor); }
-};
-std::optional<Interface> parse_interface(std::string_view text);
 
 // The minor of a host service ("cof.http/1"), or nothing when this host does not have it.
 using FindMinor = std::function<std::optional<int>(std::string_view iid)>;

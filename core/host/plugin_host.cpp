@@ -53,7 +53,6 @@ struct PluginHost::State {
   };
   std::map<AttemptKey, Running> attempts;
   std::unordered_map<std::uint64_t, Running> routes;
-  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 
   void fail_later(UniqueFunction<void(Outcome)> done, Error error) {
     Outcome outcome;
@@ -108,7 +107,7 @@ PluginHost::PluginHost(Loop& loop, const Config& config, HostPorts ports,
   };
 }
 
-PluginHost::~PluginHost() { *state_->alive = false; }
+PluginHost::~PluginHost() = default;
 
 void PluginHost::start(UniqueFunction<void(std::optional<Error>)> done) {
   if (auto error = state_->files.open()) return done(std::move(error));

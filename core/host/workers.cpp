@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cassert>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <pthread.h>
 #include <csignal>
@@ -153,19 +154,23 @@ Workers::Workers(const std::string& name, int threads) : state_{std::make_shared
 Workers::~Workers() { assert(state_->threads.empty()); }
 
 void Workers::post(Strand& strand, Job job, Order order) {
-  const std::lock_guard lock{state_->mutex};
-  if (state_->abandoned || state_->closing) return;
-  if (state_->serial) {
-    state_->incoming.push_back(std::move(job));
-    if (state_->sleeping > 0 && state_->incoming.size() == 1) state_->changed.notify_one();
-    return;
+  bool wake = false;
+  {
+    const std::lock_guard lock{state_->mutex};
+    if (state_->abandoned || state_->closing) return;
+    wake = state_->sleeping > 0;
+    if (state_->serial) {
+      state_->incoming.push_back(std::move(job));
+      wake = wake && state_->incoming.size() == 1;
+    } else {
+      strand.jobs_.emplace_back(order, std::move(job));
+      wake = wake && !strand.queued_;
+      if (!strand.queued_) state_->ready.push_back(&strand);
+      strand.queued_ = true;
+    }
   }
-  strand.jobs_.emplace_back(order, std::move(job));
-  if (!strand.queued_) {
-    strand.queued_ = true;
-    state_->ready.push_back(&strand);
-    if (state_->sleeping > 0) state_->changed.notify_one();
-  }
+  // Not under the lock, or the thread that wakes would run into it.
+  if (wake) state_->changed.notify_one();
 }
 
 void Workers::close() {

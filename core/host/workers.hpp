@@ -3,9 +3,10 @@
 
 #include "core/base/function.hpp"
 
-#include <deque>
+#include <list>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace cofounder::host {
 
@@ -29,7 +30,7 @@ class Workers {
   // What keeps the jobs of one call in order.  Must live until its last job ran.
   class Strand {
     friend class Workers;
-    std::deque<std::pair<Order, Job>> jobs_;
+    std::list<std::pair<Order, Job>> jobs_;  // empty in most calls: costs nothing then
     bool queued_ = false;  // in the queue, or a job of it runs
   };
 

@@ -156,8 +156,7 @@ void ServerCore::remove(Connection& connection) {
 
 struct Server::State {
   struct Listener {
-    explicit Listener(asio::io_context& context, int descriptor)
-        : socket{context, descriptor} {}
+    explicit Listener(asio::io_context& context, int descriptor) : socket{context, descriptor} {}
     asio::posix::stream_descriptor socket;
     std::filesystem::path file;  // removed at the end
     ino_t inode = 0;
@@ -184,7 +183,7 @@ struct Server::State {
 
 void Server::State::add(int descriptor, std::filesystem::path file) {
   auto listener = std::make_shared<Listener>(loop.context(), descriptor);
-  struct stat status {};
+  struct stat status{};
   if (!file.empty() && ::stat(file.c_str(), &status) == 0) {
     listener->inode = status.st_ino;
     listener->file = std::move(file);
@@ -202,8 +201,8 @@ void Server::State::wait(const std::shared_ptr<Listener>& listener) {
 
 void Server::State::accept_all(const std::shared_ptr<Listener>& listener) {
   for (;;) {
-    const int descriptor = ::accept4(listener->socket.native_handle(), nullptr, nullptr,
-                                     SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int descriptor =
+        ::accept4(listener->socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (descriptor >= 0) {
       take(descriptor);
       continue;
@@ -223,8 +222,9 @@ void Server::State::accept_all(const std::shared_ptr<Listener>& listener) {
 
 void Server::State::take(int descriptor) {
   if (core.connections.size() >= static_cast<std::size_t>(core.options.connections_max)) {
-    const auto response = error_response(
-        503, make_error("too_many_connections", "too many clients are connected", true));
+    Error error = make_error("too_many_connections", "too many clients are connected", true);
+    error.retry_after = Milliseconds{1'000};
+    const auto response = error_response(503, error);
     ResponseFrame frame;
     frame.keep_alive = false;
     frame.date = core.date();
@@ -255,7 +255,7 @@ void Server::State::close_listeners() {
     if (listener->pause != 0) loop.clock().cancel(listener->pause);
     boost::system::error_code ignored;
     listener->socket.close(ignored);
-    struct stat status {};
+    struct stat status{};
     if (!listener->file.empty() && ::stat(listener->file.c_str(), &status) == 0 &&
         status.st_ino == listener->inode) {
       ::unlink(listener->file.c_str());

@@ -78,24 +78,24 @@ void Connection::write_rest(Self self) {
   is_writing_ = true;
   set_deadline(core_->options.body_timeout);
   const asio::const_buffer rest{sending_.data() + sent_, sending_.size() - sent_};
-  socket_.async_write_some(
-      rest, [this, self = std::move(self)](const boost::system::error_code& error,
-                                           std::size_t bytes) mutable {
-        is_writing_ = false;
-        if (phase_ == Phase::closed) return;
-        if (error) return close();
-        sent_ += bytes;
-        if (sent_ < sending_.size()) return write_rest(std::move(self));
-        sending_ = {};
-        sent_ = 0;
-        if (phase_ == Phase::streaming) return flush(self);
-        if (!queued_.empty()) {
-          sending_ = std::exchange(queued_, {});
-          return write_rest(std::move(self));
-        }
-        if (phase_ == Phase::sending) return finish_answer(self);
-        process(self);  // it was "100 Continue"
-      });
+  socket_.async_write_some(rest,
+                           [this, self = std::move(self)](const boost::system::error_code& error,
+                                                          std::size_t bytes) mutable {
+                             is_writing_ = false;
+                             if (phase_ == Phase::closed) return;
+                             if (error) return close();
+                             sent_ += bytes;
+                             if (sent_ < sending_.size()) return write_rest(std::move(self));
+                             sending_ = {};
+                             sent_ = 0;
+                             if (phase_ == Phase::streaming) return flush(self);
+                             if (!queued_.empty()) {
+                               sending_ = std::exchange(queued_, {});
+                               return write_rest(std::move(self));
+                             }
+                             if (phase_ == Phase::sending) return finish_answer(self);
+                             process(self);  // it was "100 Continue"
+                           });
 }
 
 void Connection::finish_answer(const Self& self) {

@@ -116,11 +116,11 @@ void Connection::read(Self self) {
   if (!make_room()) return;  // it sends ahead of a slow handler; the rest waits in the socket
   is_reading_ = true;
   const asio::mutable_buffer room{buffer_.get() + end_, capacity_ - end_};
-  socket_.async_read_some(
-      room, [this, self = std::move(self)](const boost::system::error_code& error,
-                                           std::size_t bytes) mutable {
-        on_read(std::move(self), static_cast<bool>(error), bytes);
-      });
+  socket_.async_read_some(room,
+                          [this, self = std::move(self)](const boost::system::error_code& error,
+                                                         std::size_t bytes) mutable {
+                            on_read(std::move(self), static_cast<bool>(error), bytes);
+                          });
 }
 
 void Connection::on_read(Self self, bool failed, std::size_t bytes) {
@@ -141,10 +141,11 @@ void Connection::on_read(Self self, bool failed, std::size_t bytes) {
   }
 }
 
-// The client closed, or only its writing half ("printf ... | nc -N"): then it still gets its answer.
+// The client closed, or only its writing half ("printf ... | nc -N"): then it still gets its
+// answer.
 void Connection::on_end_of_input(Self self) {
-  const bool is_answering = phase_ == Phase::handling || phase_ == Phase::streaming ||
-                            phase_ == Phase::sending;
+  const bool is_answering =
+      phase_ == Phase::handling || phase_ == Phase::streaming || phase_ == Phase::sending;
   if (!is_answering || is_hung_up(socket_.native_handle())) return close();
   is_ended_ = true;
   socket_.async_wait(asio::socket_base::wait_error,
@@ -199,7 +200,8 @@ bool Connection::begin_body(const Self& self) {
   request.peer = peer_;
   is_head_ = request.method == "HEAD";
   is_chunked_ = !reader_.is_http_1_0();
-  keep_alive_ = reader_.keep_alive() && !core_->is_stopping;
+  // HTTP/1.0 clients that ask for it would want to read of it in the answer: they do not get it.
+  keep_alive_ = reader_.keep_alive() && !reader_.is_http_1_0() && !core_->is_stopping;
   phase_ = Phase::body;
   body_bytes_ = 0;
   body_bytes_max_ = core_->options.body_bytes_max;
@@ -216,8 +218,9 @@ bool Connection::begin_body(const Self& self) {
   if (!reader_.has_body()) return true;
   set_deadline(core_->options.body_timeout);
   if (reader_.content_length().value_or(0) > body_bytes_max_) {
-    refuse(self, 413, make_error("body_too_big", "the body has more than " +
-                                                     std::to_string(body_bytes_max_) + " bytes"));
+    refuse(self, 413,
+           make_error("body_too_big",
+                      "the body has more than " + std::to_string(body_bytes_max_) + " bytes"));
     return false;
   }
   if (!sink_ && reader_.content_length()) request.body.reserve(*reader_.content_length());
@@ -231,8 +234,9 @@ bool Connection::take_body_piece(const Self& self) {
   const std::string_view piece = reader_.piece();
   body_bytes_ += piece.size();
   if (body_bytes_ > body_bytes_max_) {
-    refuse(self, 413, make_error("body_too_big", "the body has more than " +
-                                                     std::to_string(body_bytes_max_) + " bytes"));
+    refuse(self, 413,
+           make_error("body_too_big",
+                      "the body has more than " + std::to_string(body_bytes_max_) + " bytes"));
     return false;
   }
   set_deadline(core_->options.body_timeout);

@@ -41,8 +41,8 @@ struct ServerCore {
   std::string date_;
 };
 
-// One client: reads a request, has it handled, writes the answer, and so on.  Requests of one client
-// are handled one after the other; what it sends ahead waits in the buffer.
+// One client: reads a request, has it handled, writes the answer, and so on.  Requests of one
+// client are handled one after the other; what it sends ahead waits in the buffer.
 //
 // Shared by the server's list, the operations in flight and the Responder, for any of them may end
 // first.  close() detaches it from the server; later calls do nothing.
@@ -113,9 +113,9 @@ class Connection {
   bool is_reading_ = false;
   bool is_writing_ = false;
   bool is_processing_ = false;
-  bool is_ended_ = false;     // the client closed its writing half
+  bool is_ended_ = false;  // the client closed its writing half
   bool keep_alive_ = true;
-  bool is_head_ = false;      // the request's method
+  bool is_head_ = false;  // the request's method
   bool is_chunked_ = false;
   bool is_stream_ending_ = false;
   bool is_flush_posted_ = false;
@@ -127,7 +127,7 @@ class Connection {
 
   std::string sending_;  // given to the socket from sent_ on
   std::size_t sent_ = 0;
-  std::string queued_;   // of a stream: behind sending_
+  std::string queued_;  // of a stream: behind sending_
   std::shared_ptr<Responder::Exchange> exchange_;
 };
 

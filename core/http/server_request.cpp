@@ -34,9 +34,8 @@ bool read_query(std::string_view text, ServerRequest& request) {
     if (pair.empty()) continue;
     const std::size_t equals = pair.find('=');
     auto name = percent_decode(pair.substr(0, equals), true);
-    auto value = equals == std::string_view::npos
-                     ? std::optional<std::string>{std::in_place}
-                     : percent_decode(pair.substr(equals + 1), true);
+    auto value = equals == std::string_view::npos ? std::optional<std::string>{std::in_place}
+                                                  : percent_decode(pair.substr(equals + 1), true);
     if (!name || !value) return false;
     request.query.emplace_back(std::move(*name), std::move(*value));
   }
@@ -72,8 +71,8 @@ class Parser final : public beast::http::basic_parser<true> {
  private:
   using ErrorCode = beast::error_code;
 
-  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int v,
-                       ErrorCode&) override {
+  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target,
+                       int v, ErrorCode&) override {
     request.method.assign(method.data(), method.size());
     version = v;
     is_target_bad = !read_target({target.data(), target.size()}, request);
@@ -106,16 +105,15 @@ class Parser final : public beast::http::basic_parser<true> {
   bool is_head_done_ = false;
 };
 
-std::pair<int, Error> failure_of(beast::error_code error) {
-  using beast::http::error;
-  const auto is = [&](beast::http::error e) { return error == beast::http::make_error_code(e); };
-  if (is(error::header_limit) || is(error::buffer_overflow)) {
+std::pair<int, Error> failure_of(beast::error_code why) {
+  const auto is = [&](beast::http::error e) { return why == beast::http::make_error_code(e); };
+  if (is(beast::http::error::header_limit) || is(beast::http::error::buffer_overflow)) {
     return {431, make_error("header_too_big", "the head of the request is too big")};
   }
-  if (is(error::bad_version)) {
+  if (is(beast::http::error::bad_version)) {
     return {505, make_error("invalid_http", "only HTTP/1.0 and HTTP/1.1 are spoken here")};
   }
-  return {400, make_error("invalid_http", "not a valid HTTP request: " + error.message())};
+  return {400, make_error("invalid_http", "not a valid HTTP request: " + why.message())};
 }
 
 }  // namespace
@@ -170,7 +168,8 @@ RequestReader::Step RequestReader::feed(std::string_view bytes, std::size_t& use
   used = 0;
   Parser& parser = *state_->parser;
   // Empty lines before a request are allowed (RFC 9112, 2.2).
-  while (!state_->has_begun && used < bytes.size() && (bytes[used] == '\r' || bytes[used] == '\n')) {
+  while (!state_->has_begun && used < bytes.size() &&
+         (bytes[used] == '\r' || bytes[used] == '\n')) {
     ++used;
   }
   for (;;) {

@@ -53,7 +53,7 @@ const sockaddr* plain(const Address& address) noexcept {
 
 // Takes a socket file away that nobody listens on.
 void remove_stale(const std::filesystem::path& path, const sockaddr_un& address) {
-  struct stat status {};
+  struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return;
     fail(errno, path.string());

@@ -16,8 +16,8 @@ int open_tcp_listener(std::string_view address, std::uint16_t& port);
 // Checks that it is a listening stream socket; makes it non-blocking and close-on-exec.
 void adopt_listener(int descriptor);
 
-// Who is at the other end of an accepted socket.  One whose credentials cannot be read has no groups
-// and no user, so no rights.
+// Who is at the other end of an accepted socket.  One whose credentials cannot be read has no
+// groups and no user, so no rights.
 Peer peer_of(int descriptor);
 
 // The other end closed its whole socket (not only its writing half), or the connection broke.

@@ -210,12 +210,13 @@ std::optional<Error> parse_weekdays(std::string_view text, CalendarPattern& patt
 
 // "year-month-day" or "month-day"; before the day there may be a ~.
 std::optional<Error> parse_date(std::string_view text, CalendarPattern& pattern) {
+  const std::string_view whole = text;
   std::string_view parts[3];
   std::size_t count = 0;
   char separator = '-';
   bool from_end = false;
   while (separator != '\0') {
-    if (count == 3) return wrong("date", quoted(text) + " has more than year, month and day");
+    if (count == 3) return wrong("date", quoted(whole) + " has more than year, month and day");
     if (from_end) return wrong("date", "~ has to stand before the day");
     from_end = separator == '~';
     parts[count++] = cut(text, "-~", separator);

@@ -98,8 +98,8 @@ struct ReadyIndex::State {
 
   std::uint32_t lane_of(std::string_view queue, std::string_view op) {
     const std::string_view plugin = plugin_of(op);
-    if (last_lane < lanes.size() && lanes[last_lane].used &&
-        lanes[last_lane].queue_name == queue && lanes[last_lane].plugin_name == plugin) {
+    if (last_lane < lanes.size() && lanes[last_lane].used && lanes[last_lane].queue_name == queue &&
+        lanes[last_lane].plugin_name == plugin) {
       return last_lane;
     }
     std::string name{queue};

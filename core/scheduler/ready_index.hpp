@@ -39,7 +39,8 @@ class ReadyIndex {
   void remove(TaskId task) noexcept;
   bool contains(TaskId task) const noexcept;
 
-  // Takes at most `count_max` tasks that may start at `now`, best first, and counts them as running.
+  // Takes at most `count_max` tasks that may start at `now`, best first, and counts them as
+  // running.
   std::vector<TaskId> claim(Time now, std::size_t count_max);
   // A task runs already: when the index is built anew while tasks run.
   void add_running(std::string_view queue, std::string_view op, TaskId task);

@@ -74,29 +74,24 @@ void ScheduleEngine::State::put(Schedule schedule, ScheduleStore::Done<bool> don
   const std::string name = schedule.name;
   auto made = make_entry(std::move(schedule));
   if (!made) {
-    release(name);
-    return done(made.error());
+    return finish<bool>(name, done, made.error());
   }
   Schedule kept = made->schedule;
   store.put_schedule(std::move(kept), guarded<bool>([this, name, entry = std::move(made).value(),
                                                      done = std::move(done)](
                                                         bool is_here, Result<bool> result) mutable {
-                       if (is_here) {
-                         if (result) entries.insert_or_assign(name, std::move(entry));
-                         release(name);
-                       }
-                       done(std::move(result));
+                       if (!is_here) return done(std::move(result));
+                       if (result) entries.insert_or_assign(name, std::move(entry));
+                       finish<bool>(name, done, std::move(result));
                      }));
 }
 
 void ScheduleEngine::State::remove(std::string name, ScheduleStore::Done<bool> done) {
   store.remove_schedule(name, guarded<bool>([this, name, done = std::move(done)](
                                                 bool is_here, Result<bool> result) mutable {
-                          if (is_here) {
-                            if (result) entries.erase(name);
-                            release(name);
-                          }
-                          done(std::move(result));
+                          if (!is_here) return done(std::move(result));
+                          if (result) entries.erase(name);
+                          finish<bool>(name, done, std::move(result));
                         }));
 }
 
@@ -105,8 +100,7 @@ void ScheduleEngine::State::run_now(std::string name, ScheduleStore::Done<TaskId
   auto task =
       found == entries.end() ? Result<NewTask>{not_found(name)} : make_task(found->second.schedule);
   if (!task) {
-    release(name);
-    return done(task.error());
+    return finish<TaskId>(name, done, task.error());
   }
   // It is marked in the store as any other, but never for a regular due time or one after it:
   // those still have to fire.
@@ -127,19 +121,17 @@ void ScheduleEngine::State::run_now(std::string name, ScheduleStore::Done<TaskId
   store.fire(name, due, std::move(made), /*skip_if_alive=*/false, now,
              guarded<TaskId>([this, name, due, done = std::move(done)](
                                  bool is_here, Result<TaskId> result) mutable {
-               if (is_here) {
-                 if (result && *result != 0) {
-                   Schedule& schedule = entries.at(name).schedule;
-                   schedule.last_task = *result;
-                   schedule.last_fired = std::max(schedule.last_fired.value_or(due), due);
-                 }
-                 release(name);
-               }
                if (result && *result == 0) {
                  result = make_error("conflict",
                                      "another node fired or removed the schedule just now", true);
                }
-               done(std::move(result));
+               if (!is_here) return done(std::move(result));
+               if (result) {
+                 Schedule& schedule = entries.at(name).schedule;
+                 schedule.last_task = *result;
+                 schedule.last_fired = std::max(schedule.last_fired.value_or(due), due);
+               }
+               finish<TaskId>(name, done, std::move(result));
              }));
 }
 

@@ -40,6 +40,14 @@ struct ScheduleEngine::State {
                Result<T> result) mutable { action(!here.expired(), std::move(result)); };
   }
 
+  // Ends an operation with its answer, which may be the end of this too.
+  template <class T>
+  void finish(const std::string& name, ScheduleStore::Done<T>& done, Result<T> result) {
+    const std::weak_ptr<int> here = alive;
+    done(std::move(result));
+    if (!here.expired()) release(name);
+  }
+
   void load(std::vector<Schedule> schedules);
   void look();
   Mono look_at(const std::string& name, Entry& entry);

@@ -170,10 +170,12 @@ void ScheduleEngine::State::fired(const std::string& name, Time due, Result<Task
   Entry& entry = entries.at(name);
   if (!result && result.error().retryable) {
     // The due time stays: the store fires it once, however often it is asked.
+    if (entry.again == Milliseconds{0}) {
+      log::warning("schedule " + name + " could not fire: " + result.error().message +
+                   ", trying again");
+    }
     entry.again = std::clamp(entry.again * 2, again_first, again_most);
     entry.again_at = clock.mono() + entry.again;
-    log::warning("schedule " + name + " could not fire: " + result.error().message +
-                 ", trying again");
   } else {
     if (!result) {
       log::error("schedule " + name + " lost its time " + to_rfc3339(due) + ": " +

@@ -16,15 +16,13 @@ template <class Value>
 class TaskTable {
  public:
   Value* find(TaskId task) noexcept {
-    if (slots_.empty()) return nullptr;
+    if (slots_.empty() || task == 0) return nullptr;
     for (std::size_t i = home(task);; i = next(i)) {
       if (slots_[i].task == task) return &slots_[i].value;
       if (slots_[i].task == 0) return nullptr;
     }
   }
-  const Value* find(TaskId task) const noexcept {
-    return const_cast<TaskTable*>(this)->find(task);
-  }
+  const Value* find(TaskId task) const noexcept { return const_cast<TaskTable*>(this)->find(task); }
 
   // The task must not be there.
   void insert(TaskId task, const Value& value) {
@@ -34,7 +32,7 @@ class TaskTable {
   }
 
   void erase(TaskId task) noexcept {
-    if (slots_.empty()) return;
+    if (slots_.empty() || task == 0) return;
     std::size_t hole = home(task);
     while (slots_[hole].task != task) {
       if (slots_[hole].task == 0) return;

@@ -202,7 +202,7 @@ TimeZone::Span TimeZone::span_by_rule(sys_seconds time) const noexcept {
       std::chrono::floor<std::chrono::days>(std::clamp(time, since_ever, for_ever))};
   for (int year = -1; year <= 1; ++year) {
     for (const Change& change : rule_->changes(date.year() + std::chrono::years{year})) {
-      if (change.at <= span.begin) continue;
+      if (change.at < span.begin) continue;
       if (change.at > time) {
         span.end = change.at;
         return span;

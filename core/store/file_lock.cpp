@@ -16,8 +16,8 @@ Result<int> lock_file(const std::filesystem::path& file) {
   const std::string name = file.string() + ".lock";
   const int descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0) {
-    Error error = make_error("store_unusable",
-                             name + " cannot be opened: " + std::strerror(errno) + ".");
+    Error error =
+        make_error("store_unusable", name + " cannot be opened: " + std::strerror(errno) + ".");
     error.hint = "Check that the folder exists and can be written.";
     return error;
   }
@@ -25,10 +25,9 @@ Result<int> lock_file(const std::filesystem::path& file) {
     std::array<char, 32> holder{};
     const ssize_t size = ::pread(descriptor, holder.data(), holder.size() - 1, 0);
     ::close(descriptor);
-    Error error = make_error("store_locked",
-                             file.string() + " is in use" +
-                                 (size > 0 ? " by process " + std::string{holder.data()} : "") +
-                                 ".");
+    Error error = make_error(
+        "store_locked", file.string() + " is in use" +
+                            (size > 0 ? " by process " + std::string{holder.data()} : "") + ".");
     error.hint = "Only one daemon can use a file: stop that one, or set another [store] file.";
     return error;
   }

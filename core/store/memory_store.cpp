@@ -119,8 +119,7 @@ Submitted MemoryStore::submit_one(NewTask task, Time now) {
   return submitted;
 }
 
-void MemoryStore::submit(std::vector<NewTask> tasks, Time now,
-                         Done<std::vector<Submitted>> done) {
+void MemoryStore::submit(std::vector<NewTask> tasks, Time now, Done<std::vector<Submitted>> done) {
   if (!is_open_) return answer<std::vector<Submitted>>(std::move(done), store_closed(), now);
   std::vector<Submitted> submitted;
   submitted.reserve(tasks.size());
@@ -191,8 +190,7 @@ void MemoryStore::checkpoint(AttemptKey attempt, std::string state, Done<bool> d
   const Time now = clock_.now();
   if (!is_open_) return answer<bool>(std::move(done), store_closed(), now);
   const auto found = tasks_.find(attempt.task);
-  const bool holds = found != tasks_.end() &&
-                     found->second.record.state == TaskState::running &&
+  const bool holds = found != tasks_.end() && found->second.record.state == TaskState::running &&
                      found->second.record.attempt == attempt.attempt;
   if (holds) found->second.checkpoint = std::move(state);
   answer<bool>(std::move(done), holds, now);
@@ -262,6 +260,7 @@ void MemoryStore::purge(Time before, int rows_max, Done<std::int64_t> done) {
 
 void MemoryStore::close(UniqueFunction<void()> done) {
   is_open_ = false;
+  limits_ = ClaimLimits{};  // the next daemon sets its own
   settle(clock_.now(), std::move(done));
 }
 

@@ -14,6 +14,9 @@ bool SqliteError::is_damage() const noexcept {
 }
 
 SqliteConnection::SqliteConnection(const std::filesystem::path& file, const char* vfs) {
+  // Its statistics take a lock for every allocation.  Refused once SQLite is in use: no harm.
+  static const int unused = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(unused);
   // Each connection belongs to one thread, so SQLite's own locking would be wasted.
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(file.c_str(), &connection_, flags, vfs);
@@ -24,6 +27,8 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& file, const char
   }
   sqlite3_extended_result_codes(connection_, 1);
   sqlite3_busy_timeout(connection_, 2'000);
+  // It takes the place of SQLite's own checkpoints: ours are made between commits, when the answers
+  // are out.
   sqlite3_wal_hook(
       connection_,
       [](void* pages, sqlite3*, const char*, int count) {
@@ -61,16 +66,15 @@ bool SqliteConnection::is_in_transaction() const noexcept {
 }
 
 void SqliteConnection::checkpoint() {
-  const int code = sqlite3_wal_checkpoint_v2(connection_, nullptr, SQLITE_CHECKPOINT_PASSIVE,
-                                             nullptr, nullptr);
+  const int code =
+      sqlite3_wal_checkpoint_v2(connection_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (code != SQLITE_OK && code != SQLITE_BUSY) fail(code);
 }
 
 SqliteStatement::SqliteStatement(SqliteConnection& connection, std::string_view sql)
     : connection_{connection} {
-  const int code =
-      sqlite3_prepare_v3(connection.get(), sql.data(), static_cast<int>(sql.size()),
-                         SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
+  const int code = sqlite3_prepare_v3(connection.get(), sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
   if (code != SQLITE_OK) connection_.fail(code);
 }
 

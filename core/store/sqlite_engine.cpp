@@ -5,9 +5,9 @@
 #include "core/store/file_lock.hpp"
 #include "core/store/sqlite_session.hpp"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -143,8 +143,7 @@ void SqliteEngine::end_lost(TaskId task, Outcome::Kind kind, Time now) {
   Outcome outcome;
   outcome.kind = kind;
   const double random = std::uniform_real_distribution<>{}(random_);
-  Verdict verdict =
-      decide(options_.retry, claim, std::move(outcome), now, Milliseconds{0}, random);
+  Verdict verdict = decide(options_.retry, claim, std::move(outcome), now, Milliseconds{0}, random);
   finish(verdict);
 }
 

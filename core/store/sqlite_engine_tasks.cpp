@@ -15,15 +15,14 @@ Submitted SqliteEngine::submit(NewTask task, Time now) {
   if (!task.unique_key.empty()) {
     if (auto rows = sql.find_unique.query(task.unique_key); rows.next()) {
       const auto state = static_cast<TaskState>(rows.integer(1));
-      return {to_id(rows.integer(0)), false, waiting_state(state, rows.time(2), now),
-              rows.time(3)};
+      return {to_id(rows.integer(0)), false, waiting_state(state, rows.time(2), now), rows.time(3)};
     }
   }
   const TaskId id = ids_.next(now);
   const Time run_at = std::max(task.run_at, now);
   sql.insert_task.run(to_row(id), task.priority, run_at, task.attempts_max, task.timeout,
-                      task.retry_on_timeout, now, task.op, task.queue,
-                      TextOrNull{task.unique_key}, TextOrNull{task.schedule}, task.submitter);
+                      task.retry_on_timeout, now, task.op, task.queue, TextOrNull{task.unique_key},
+                      TextOrNull{task.schedule}, task.submitter);
   sql.insert_payload.run(to_row(id), task.args);
   index_.add(task.queue, task.op, {id, run_at, static_cast<std::int16_t>(task.priority)});
   return {id, true, waiting_state(TaskState::scheduled, run_at, now), now};
@@ -111,8 +110,8 @@ void SqliteEngine::move_to_finished(TaskId task, TaskState state, std::string_vi
                                     Time ended_at, Milliseconds took, std::string_view result,
                                     std::uint32_t op) {
   SqliteStatements& sql = session_->statements;
-  sql.move_to_finished.run(to_row(task), static_cast<int>(state), TextOrNull{error}, ended_at,
-                           took, TextOrNull{result});
+  sql.move_to_finished.run(to_row(task), static_cast<int>(state), TextOrNull{error}, ended_at, took,
+                           TextOrNull{result});
   sql.delete_task.run(to_row(task));
   count_finished(op, state, 1, took);
 }

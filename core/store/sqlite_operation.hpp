@@ -18,12 +18,12 @@ template <class Target>
 class SqliteOperation {
  public:
   virtual ~SqliteOperation() = default;
-  virtual void apply(Target& target) = 0;         // on the thread; throws SqliteError
-  virtual void deliver() = 0;                     // on the loop, after apply()
-  virtual void fail(const Error& error) = 0;      // on the loop, instead of it
+  virtual void apply(Target& target) = 0;     // on the thread; throws SqliteError
+  virtual void deliver() = 0;                 // on the loop, after apply()
+  virtual void fail(const Error& error) = 0;  // on the loop, instead of it
 
-  Time now{};             // when it was asked for
-  std::size_t rows = 1;   // what it adds to a commit
+  Time now{};            // when it was asked for
+  std::size_t rows = 1;  // what it adds to a commit
   std::size_t bytes = 0;
 };
 
@@ -49,8 +49,9 @@ class SqliteOperationOf final : public SqliteOperation<Target> {
 
 // `work(target)` gives the T or Result<T> that `done` gets.
 template <class Target, class T, class Work>
-std::unique_ptr<SqliteOperation<Target>> make_sqlite_operation(
-    Time now, UniqueFunction<void(Result<T>)> done, Work work) {
+std::unique_ptr<SqliteOperation<Target>> make_sqlite_operation(Time now,
+                                                               UniqueFunction<void(Result<T>)> done,
+                                                               Work work) {
   auto operation =
       std::make_unique<SqliteOperationOf<Target, T, Work>>(std::move(done), std::move(work));
   operation->now = now;

@@ -51,8 +51,6 @@ Result<std::unique_ptr<SqliteConnection>> open_sqlite_file(const SqliteOptions& 
                     "Put it on a local file system: network file systems lack shared memory.");
   }
   connection->execute(std::string{"PRAGMA synchronous = "} + options.synchronous);
-  // Checkpoints are made between commits, when the answers are out.
-  connection->execute("PRAGMA wal_autocheckpoint = 0");
   connection->execute("PRAGMA cache_size = -8000");
   connection->execute("PRAGMA temp_store = MEMORY");
   if (is_new) create(*connection);
@@ -61,9 +59,9 @@ Result<std::unique_ptr<SqliteConnection>> open_sqlite_file(const SqliteOptions& 
 
 Error open_error(const SqliteOptions& options, const SqliteError& error) {
   if (!error.is_damage()) {
-    Error away = make_error("store_unavailable",
-                            options.file.string() + " cannot be opened: " + error.what() + ".",
-                            true);
+    Error away =
+        make_error("store_unavailable",
+                   options.file.string() + " cannot be opened: " + error.what() + ".", true);
     away.hint = "Look at the disk's space and health.";
     return away;
   }

@@ -118,8 +118,7 @@ Result<KeyValueStore::Written> SqliteSide::put(const std::string& space, const s
 KeyValueStore::Written SqliteSide::remove(const std::string& space, const std::string& key,
                                           std::int64_t expected, Time now) {
   const Found found = find(space, key, now);
-  if (found.version == 0 ||
-      (expected != KeyValueStore::any_version && expected != found.version)) {
+  if (found.version == 0 || (expected != KeyValueStore::any_version && expected != found.version)) {
     return {false, found.version};
   }
   erase(space, key, found.bytes);

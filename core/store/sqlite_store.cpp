@@ -23,8 +23,7 @@ void SqliteStore::open(Listener listener, Done<Opened> done) {
   writer_.open(std::move(listener), clock_.now(), std::move(done));
 }
 
-void SqliteStore::submit(std::vector<NewTask> tasks, Time now,
-                         Done<std::vector<Submitted>> done) {
+void SqliteStore::submit(std::vector<NewTask> tasks, Time now, Done<std::vector<Submitted>> done) {
   Size size{tasks.size(), 0};
   for (const NewTask& task : tasks) size.bytes += task.args.size();
   write<std::vector<Submitted>>(
@@ -85,18 +84,15 @@ void SqliteStore::get(TaskId task, Done<std::optional<TaskRecord>> done) {
 }
 
 void SqliteStore::list(TaskQuery query, Done<TaskPage> done) {
-  read<TaskPage>(std::move(done),
-                 [query = std::move(query), now = clock_.now()](SqliteReads& reads) {
-                   return reads.list(query, now);
-                 });
+  read<TaskPage>(std::move(done), [query = std::move(query), now = clock_.now()](
+                                      SqliteReads& reads) { return reads.list(query, now); });
 }
 
 void SqliteStore::counts(Time since, Done<TaskCounts> done) {
   const Time now = clock_.now();
   if (since != Time{}) {
-    return read<TaskCounts>(std::move(done), [since, now](SqliteReads& reads) {
-      return reads.counts(since, now);
-    });
+    return read<TaskCounts>(std::move(done),
+                            [since, now](SqliteReads& reads) { return reads.counts(since, now); });
   }
   // All of it is in the writer's memory.
   write<TaskCounts>(now, std::move(done),
@@ -165,12 +161,12 @@ void SqliteStore::kv_put(std::string space, std::string key, std::string bytes,
 
 void SqliteStore::kv_remove(std::string space, std::string key, std::int64_t expected, Time now,
                             Done<Written> done) {
-  write<Written>(now, std::move(done),
-                 [space = std::move(space), key = std::move(key), expected,
-                  now](SqliteEngine& engine) {
-                   engine.begin();
-                   return engine.side().remove(space, key, expected, now);
-                 });
+  write<Written>(
+      now, std::move(done),
+      [space = std::move(space), key = std::move(key), expected, now](SqliteEngine& engine) {
+        engine.begin();
+        return engine.side().remove(space, key, expected, now);
+      });
 }
 
 void SqliteStore::kv_take(std::string space, std::string key, Time now,
@@ -184,10 +180,9 @@ void SqliteStore::kv_take(std::string space, std::string key, Time now,
 
 void SqliteStore::kv_scan(std::string space, std::string prefix, std::string after, int count,
                           Time now, Done<Page> done) {
-  read<Page>(std::move(done), [space = std::move(space), prefix = std::move(prefix),
-                               after = std::move(after), count, now](SqliteReads& reads) {
-    return reads.scan(space, prefix, after, count, now);
-  });
+  read<Page>(std::move(done),
+             [space = std::move(space), prefix = std::move(prefix), after = std::move(after), count,
+              now](SqliteReads& reads) { return reads.scan(space, prefix, after, count, now); });
 }
 
 void SqliteStore::usage_record(Record record, Done<bool> done) {

@@ -84,11 +84,11 @@ void SqliteWriter::claim_due(Time now) { look(now, true); }
 
 // Has the thread make a round, if only to claim.
 void SqliteWriter::look(Time now, bool tell_always) {
-  enqueue(make_sqlite_operation<SqliteEngine, bool>(now, nullptr,
-                                                    [this, tell_always](SqliteEngine&) {
-                                                      if (tell_always) tell_due_always_ = true;
-                                                      return true;
-                                                    }));
+  enqueue(
+      make_sqlite_operation<SqliteEngine, bool>(now, nullptr, [this, tell_always](SqliteEngine&) {
+        if (tell_always) tell_due_always_ = true;
+        return true;
+      }));
 }
 
 void SqliteWriter::take_limits() {
@@ -223,8 +223,8 @@ void SqliteWriter::tell_due(Message& message, bool always) {
   message.next_due = due;
 }
 
-void SqliteWriter::refuse(std::vector<SqliteWrite> writes, std::vector<SqliteRead> reads,
-                          Error why, std::optional<bool> available) {
+void SqliteWriter::refuse(std::vector<SqliteWrite> writes, std::vector<SqliteRead> reads, Error why,
+                          std::optional<bool> available) {
   Message message;
   message.done = std::move(writes);
   message.unread = std::move(reads);

@@ -92,12 +92,12 @@ class SqliteWriter {
   // The thread's own.
   SqliteEngine engine_;
   std::unique_ptr<SqliteReader> reader_;
-  Error refusal_;                // while nothing can be written
+  Error refusal_;  // while nothing can be written
   bool available_ = false;
-  Time now_{};                   // when the newest operation was asked for
+  Time now_{};  // when the newest operation was asked for
   Time told_due_ = Time::max();
   bool tell_due_always_ = false;  // claim_due() was called: its caller waits for a word
-  bool may_claim_more_ = false;  // the last round was full
+  bool may_claim_more_ = false;   // the last round was full
   std::chrono::steady_clock::time_point try_at_{};
   std::chrono::milliseconds try_after_{};
 

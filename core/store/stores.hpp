@@ -22,9 +22,9 @@ namespace cofounder {
 struct SqliteOptions {
   std::filesystem::path file;
   std::string node = "local";
-  RetryPolicy retry;               // for attempts lost in a crash
-  int rows_max = 4096;             // of one commit
-  const char* vfs = nullptr;       // tests: a SQLite VFS by name
+  RetryPolicy retry;                 // for attempts lost in a crash
+  int rows_max = 4096;               // of one commit
+  const char* vfs = nullptr;         // tests: a SQLite VFS by name
   const char* synchronous = "FULL";  // tests only: to show what OFF breaks
 };
 

@@ -1,40 +1,47 @@
 #compdef cofounderctl
 # zsh completion for cofounderctl(1); made by `cofounderctl completion zsh`.
 _cofounderctl() {
-  local -a words_left=(${words[2,CURRENT-1]:#-*})
-  local path="${words_left[1]} ${words_left[2]}"
-  case "$path" in
-    'metrics summary'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+  local -a parts places
+  local i
+  for ((i = 2; i < CURRENT; i++)); do
+    case $words[i] in
+      --socket) ((i++)) ;;
+      -*) ;;
+      *) parts+=($words[i]); places+=($i) ;;
+    esac
+  done
+  case "$parts[1] $parts[2]" in
+    'metrics summary')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'config show'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'config show')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'config check'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'config check')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '::the main file, /etc/cofounderd/cofounderd.toml when it is not given:_files' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'config reload'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'config reload')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'task submit'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'task submit')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '*--arg=[an argument that is a string; NAME\:=JSON for any other value]:NAME=VALUE: ' \
         '--args=[all arguments as a JSON object; @FILE reads a file, - standard input]:JSON: ' \
@@ -52,16 +59,16 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'task show'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'task show')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         ':the task'\''s id: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'task list'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'task list')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '--state=[only those in this state]:STATE:(scheduled ready running succeeded failed cancelled timed_out)' \
         '--op=[only those of this operation]:OP: ' \
@@ -72,24 +79,24 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'task cancel'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'task cancel')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '*:the tasks'\'' ids: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'task retry'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'task retry')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '*:the tasks'\'' ids: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'task wait'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'task wait')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '--timeout=[at most so long; then the exit code is 6]:DURATION: ' \
         ':the task'\''s id: ' \
@@ -97,24 +104,24 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'task why'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'task why')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         ':the task'\''s id: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'task watch'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'task watch')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         ':the task'\''s id: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'schedule put'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'schedule put')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '--cron=["0 3 * * *", with six fields the first is seconds; "@daily"]:EXPRESSION: ' \
         '--calendar=[as systemd'\''s OnCalendar\: "Mon..Fri 9\:00"]:EXPRESSION: ' \
@@ -134,94 +141,94 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'schedule show'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'schedule show')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         ':the schedule'\''s name: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'schedule list'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'schedule list')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'schedule remove'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
-      _arguments \
-        ':the schedule'\''s name: ' \
-        '--help[show the help]' \
-        '--json[print the daemon'\''s answer as it is]' \
-        '--socket=[the daemon'\''s socket]:PATH:_files'
-      ;;
-    'schedule run'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'schedule remove')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         ':the schedule'\''s name: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'plugin list'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'schedule run')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        ':the schedule'\''s name: ' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'plugin list')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'plugin show'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
-      _arguments \
-        ':the plugin'\''s id: ' \
-        '--help[show the help]' \
-        '--json[print the daemon'\''s answer as it is]' \
-        '--socket=[the daemon'\''s socket]:PATH:_files'
-      ;;
-    'plugin start'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
-      _arguments \
-        ':the plugin'\''s id: ' \
-        '--help[show the help]' \
-        '--json[print the daemon'\''s answer as it is]' \
-        '--socket=[the daemon'\''s socket]:PATH:_files'
-      ;;
-    'plugin stop'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'plugin show')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         ':the plugin'\''s id: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'plugin restart'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'plugin start')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         ':the plugin'\''s id: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'plugin reload'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'plugin stop')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         ':the plugin'\''s id: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'plugin inspect'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'plugin restart')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        ':the plugin'\''s id: ' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'plugin reload')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        ':the plugin'\''s id: ' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'plugin inspect')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         ':a .so file:_files' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'plugin new'*)
-      ((CURRENT > 3)) && shift 2 words && ((CURRENT -= 2))
+    'plugin new')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '--directory=[the folder to make; NAME when it is not given]:PATH:_files -/' \
         '--template=[copy this folder instead of the SDK'\''s template]:PATH:_files -/' \
@@ -231,21 +238,21 @@ _cofounderctl() {
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
     'status '*)
-      ((CURRENT > 2)) && shift 1 words && ((CURRENT -= 1))
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
       _arguments \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
     'health '*)
-      ((CURRENT > 2)) && shift 1 words && ((CURRENT -= 1))
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
       _arguments \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
     'events '*)
-      ((CURRENT > 2)) && shift 1 words && ((CURRENT -= 1))
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
       _arguments \
         '--since=[begin after this event]:ID: ' \
         '--task=[only those of this task]:ID: ' \
@@ -256,15 +263,16 @@ _cofounderctl() {
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
     'metrics '*)
-      ((CURRENT > 2)) && shift 1 words && ((CURRENT -= 1))
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
       _arguments \
         '--openmetrics[in OpenMetrics format]' \
+        '::command:(summary)' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
     'drain '*)
-      ((CURRENT > 2)) && shift 1 words && ((CURRENT -= 1))
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
       _arguments \
         '--wait=-[wait until nothing runs, at most so long]::DURATION: ' \
         '--end[begin tasks again]' \
@@ -273,25 +281,25 @@ _cofounderctl() {
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
     'version '*)
-      ((CURRENT > 2)) && shift 1 words && ((CURRENT -= 1))
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
       _arguments \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
     'completion '*)
-      ((CURRENT > 2)) && shift 1 words && ((CURRENT -= 1))
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
       _arguments \
         ':bash or zsh:(bash zsh)' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
-    'config '*) _values command show check reload ;;
-    'task '*) _values command submit show list cancel retry wait why watch ;;
-    'schedule '*) _values command put show list remove run ;;
-    'plugin '*) _values command list show start stop restart reload inspect new ;;
-    *) _values command status health events metrics drain config version completion task schedule plugin ;;
+    'config ') _values command show check reload ;;
+    'task ') _values command submit show list cancel retry wait why watch ;;
+    'schedule ') _values command put show list remove run ;;
+    'plugin ') _values command list show start stop restart reload inspect new ;;
+    ' ') _values command status health events metrics drain config version completion task schedule plugin ;;
   esac
 }
-_cofounderctl "$@"
+if [[ $funcstack[1] == _cofounderctl ]]; then _cofounderctl "$@"; else compdef _cofounderctl cofounderctl; fi

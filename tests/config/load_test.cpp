@@ -259,5 +259,42 @@ TEST_F(ConfigTest, TheShippedFileListsEveryOptionWithItsDefault) {
   }
 }
 
+// "key = value" of print_config as the manual page has it: ".It Cm key No = Qq value", or Qo value
+// Qc when more follows; as a regular expression.
+std::string manual_entry(const std::string& line) {
+  const std::string key = line.substr(0, line.find(" = "));
+  const std::string value = line.substr(line.find(" = ") + 3);
+  if (value.starts_with("[\"")) return "Cm " + key + " No = Bq Q";
+  if (value == "[]") return "Cm " + key + " No = \\[\\]";
+  if (value == "\"\"") return "Cm " + key + " No = Qq \\\\&";
+  if (value.starts_with('"')) {
+    return "Cm " + key + " No = Q[oq] " + value.substr(1, value.size() - 2);
+  }
+  return "Cm " + key + " No = " + value;
+}
+
+TEST_F(ConfigTest, TheManualPageNamesEveryOptionWithItsDefault) {
+  std::ifstream file{std::string{COFOUNDER_SOURCE_DIR} + "/docs/man/cofounderd.toml.5"};
+  std::ostringstream page;
+  page << file.rdbuf();
+  Config config;
+  config.plugin["ID"];
+  std::istringstream printed{print_config(config)};
+  std::string section = page.str();
+  int options = 0;
+  for (std::string line; std::getline(printed, line);) {
+    if (line.empty()) continue;
+    if (line[0] != '[') {
+      ++options;
+      EXPECT_THAT(section, testing::ContainsRegex(manual_entry(line)));
+    } else if (line != "[scheduler.queues]") {  // an entry of [scheduler] in the page
+      const auto start = page.str().find("\n.Ss " + line + "\n");
+      ASSERT_NE(start, std::string::npos) << line;
+      section = page.str().substr(start, page.str().find("\n.Ss ", start + 1) - start);
+    }
+  }
+  EXPECT_GT(options, 50);
+}
+
 }  // namespace
 }  // namespace cofounder

@@ -13,7 +13,8 @@
 
 namespace cofounder::test {
 
-// The whole control over a real socket: real scheduler and memory store, plugins that the test plays.
+// The whole control over a real socket: real scheduler and memory store, plugins that the test
+// plays.
 class ControlTest : public ServerTest {
  protected:
   ControlTest() {
@@ -27,7 +28,8 @@ class ControlTest : public ServerTest {
   ~ControlTest() override { end_server(); }
 
   void start() {
-    HostPorts ports{stores_.tasks, stores_.values, stores_.usage, client_, {}, {}, {}, {}, {}, {}, {}};
+    HostPorts ports{
+        stores_.tasks, stores_.values, stores_.usage, client_, {}, {}, {}, {}, {}, {}, {}};
     plugins_ = std::make_unique<PluginHost>(loop_, config_, std::move(ports), "1.0");
     FakePlugins& fake = fake_plugins();
     auto& hello = fake.add("hello");
@@ -45,14 +47,14 @@ class ControlTest : public ServerTest {
     options.retry.first = Milliseconds{60'000};
     options.retry.jitter = 0;
     scheduler_ = std::make_unique<Scheduler>(stores_.tasks, *plugins_, loop_.clock(), options);
-    schedules_ = std::make_unique<ScheduleEngine>(
-        stores_.schedules, loop_.clock(), [this](const Schedule& schedule) {
-          NewTask task;
-          task.op = schedule.op;
-          task.args = schedule.args;
-          task.schedule = schedule.name;
-          return control_->complete_task(std::move(task));
-        });
+    schedules_ = std::make_unique<ScheduleEngine>(stores_.schedules, loop_.clock(),
+                                                  [this](const Schedule& schedule) {
+                                                    NewTask task;
+                                                    task.op = schedule.op;
+                                                    task.args = schedule.args;
+                                                    task.schedule = schedule.name;
+                                                    return control_->complete_task(std::move(task));
+                                                  });
     control_ = std::make_unique<Control>(ControlPorts{
         loop_, *scheduler_, stores_.tasks, *schedules_, *plugins_, config_, "1.0", "here",
         [this](UniqueFunction<void(std::optional<Error>)> done) { done(reload_error_); },

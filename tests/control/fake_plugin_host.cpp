@@ -69,13 +69,20 @@ struct PluginHost::State : test::FakePlugins {
 
 std::string_view to_string(PluginState state) noexcept {
   switch (state) {
-    case PluginState::loaded: return "loaded";
-    case PluginState::starting: return "starting";
-    case PluginState::ready: return "ready";
-    case PluginState::draining: return "draining";
-    case PluginState::stopped: return "stopped";
-    case PluginState::failed: return "failed";
-    case PluginState::quarantined: return "quarantined";
+    case PluginState::loaded:
+      return "loaded";
+    case PluginState::starting:
+      return "starting";
+    case PluginState::ready:
+      return "ready";
+    case PluginState::draining:
+      return "draining";
+    case PluginState::stopped:
+      return "stopped";
+    case PluginState::failed:
+      return "failed";
+    case PluginState::quarantined:
+      return "quarantined";
   }
   return "";
 }

@@ -55,10 +55,8 @@ TEST_F(ControlTest, AccessClassesAreKept) {
       control_->access_changed();
     });
   };
-  const std::pair<const char*, const char*> examples[] = {{"GET", "/v1/status"},
-                                                          {"POST", "/v1/tasks"},
-                                                          {"POST", "/v1/drain"},
-                                                          {"GET", "/v1/config"}};
+  const std::pair<const char*, const char*> examples[] = {
+      {"GET", "/v1/status"}, {"POST", "/v1/tasks"}, {"POST", "/v1/drain"}, {"GET", "/v1/config"}};
   const Access classes[] = {Access::read, Access::submit, Access::operate, Access::admin};
   for (const Access has : classes) {
     become(has);
@@ -103,13 +101,15 @@ TEST_F(ControlTest, OpenApiDescribesEveryRoute) {
   const auto page = paths.find("/hello/{name}/page").find("get");
   EXPECT_EQ(page.string_or("x-plugin", ""), "hello");
   EXPECT_EQ(page.find("parameters").at(0).string_or("name", ""), "name");
-  EXPECT_TRUE(document.root().find("x-operations").find("hello.greet").find("args").find("required"));
+  EXPECT_TRUE(
+      document.root().find("x-operations").find("hello.greet").find("args").find("required"));
   // Every reference leads somewhere.
   const auto schemas = document.root().find("components").find("schemas");
   constexpr std::string_view prefix = "\"#/components/schemas/";
   const std::string& text = response.body;
   int references = 0;
-  for (std::size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at + 1)) {
+  for (std::size_t at = text.find(prefix); at != std::string::npos;
+       at = text.find(prefix, at + 1)) {
     const std::size_t begin = at + prefix.size();
     const auto name = text.substr(begin, text.find('"', begin) - begin);
     EXPECT_TRUE(schemas.find(name)) << name;

@@ -79,8 +79,8 @@ TEST_F(ControlTest, UniqueKeys) {
   EXPECT_EQ(again.status, 200);
   EXPECT_EQ(member(again, "/id"), member(first, "/id"));
   EXPECT_EQ(member(again, "/op"), "hello.hold");
-  const auto mixed = ask("POST", "/v1/tasks",
-                         R"([{"op":"hello.hold","unique_key":"k"},{"op":"hello.hold"}])");
+  const auto mixed =
+      ask("POST", "/v1/tasks", R"([{"op":"hello.hold","unique_key":"k"},{"op":"hello.hold"}])");
   EXPECT_EQ(mixed.status, 201);
   EXPECT_EQ(member(mixed, "/0/id"), member(first, "/id"));
   EXPECT_NE(member(mixed, "/1/id"), member(first, "/id"));
@@ -185,13 +185,15 @@ TEST_F(ControlTest, ListsByPage) {
   const auto first = ask("GET", "/v1/tasks?state=succeeded&limit=3");
   EXPECT_EQ(parsed(first).root().find("tasks").size(), 3U);
   EXPECT_EQ(member(first, "/tasks/0/args"), "absent");
-  const auto second = ask("GET", "/v1/tasks?state=succeeded&limit=3&after=" + member(first, "/next"));
+  const auto second =
+      ask("GET", "/v1/tasks?state=succeeded&limit=3&after=" + member(first, "/next"));
   EXPECT_EQ(parsed(second).root().find("tasks").size(), 2U);
   EXPECT_EQ(member(second, "/next"), "null");
   EXPECT_EQ(parsed(ask("GET", "/v1/tasks?queue=other")).root().find("tasks").size(), 1U);
   EXPECT_EQ(parsed(ask("GET", "/v1/tasks?op=hello.fail")).root().find("tasks").size(), 0U);
   EXPECT_EQ(member(ask("GET", "/v1/tasks?state=scheduled"), "/tasks/0/queue"), "other");
-  for (const char* bad : {"limit=0", "limit=1001", "limit=x", "state=lost", "after=!", "colour=red"}) {
+  for (const char* bad :
+       {"limit=0", "limit=1001", "limit=x", "state=lost", "after=!", "colour=red"}) {
     EXPECT_EQ(ask("GET", std::string{"/v1/tasks?"} + bad).status, 400) << bad;
   }
 }
@@ -226,10 +228,10 @@ TEST_F(ControlTest, FilesAreSentAndBoundToTheirTask) {
   EXPECT_TRUE(id.starts_with("upload:"));
   EXPECT_EQ(member(sent, "/bytes"), "9");
   EXPECT_EQ(member(sent, "/sha256").size(), 64U);
-  EXPECT_EQ(ask("POST", "/v1/tasks",
-                R"({"op":"cloudinary.upload","args":{"file":")" + id + R"("}})")
-                .status,
-            201);
+  EXPECT_EQ(
+      ask("POST", "/v1/tasks", R"({"op":"cloudinary.upload","args":{"file":")" + id + R"("}})")
+          .status,
+      201);
   HttpPeer big{path_};
   big.send("POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\n");
   EXPECT_EQ(big.response().status, 413);

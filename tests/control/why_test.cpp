@@ -58,9 +58,10 @@ TEST_F(WhyTest, TriedAgain) {
   task_.run_at = now_ + Milliseconds{12'345};
   task_.attempt = 2;
   task_.error = make_error("http_500", "the server broke", true);
-  EXPECT_EQ(text(),
-            "it is tried again at 2026-09-21T14:13:32.345Z, in 12s, after attempt 2 of 5 ended with "
-            "http_500: the server broke");
+  EXPECT_EQ(
+      text(),
+      "it is tried again at 2026-09-21T14:13:32.345Z, in 12s, after attempt 2 of 5 ended with "
+      "http_500: the server broke");
   EXPECT_EQ(fact(), "retry");
 }
 
@@ -73,9 +74,10 @@ TEST_F(WhyTest, QueueAndNodeLimits) {
   run(3);
   EXPECT_EQ(text(), "it waits for a slot of queue narrow: 3 of 3 are taken");
   config_.scheduler.running_max = 3;
-  EXPECT_EQ(text(),
-            "it waits for a slot of queue narrow: 3 of 3 are taken; it waits for one of the 3 slots "
-            "of this node (scheduler.running_max)");
+  EXPECT_EQ(
+      text(),
+      "it waits for a slot of queue narrow: 3 of 3 are taken; it waits for one of the 3 slots "
+      "of this node (scheduler.running_max)");
 }
 
 TEST_F(WhyTest, PluginIsTheReason) {

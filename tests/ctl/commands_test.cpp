@@ -212,6 +212,33 @@ TEST_F(CtlTest, InspectRefusesWhatIsNoPlugin) {
   EXPECT_EQ(run({"plugin", "inspect", "/dev/zero"}), exit_code::failed);
 }
 
+TEST_F(CtlTest, NewPluginCopiesTheTemplate) {
+  const auto folder = daemon.socket().parent_path() / "new";
+  ASSERT_EQ(run({"plugin", "new", "fine-tuning", "--directory", folder.native()}), exit_code::ok)
+      << err;
+  EXPECT_THAT(out, HasSubstr((folder / "fine-tuning.cpp").native() + "\n"));
+  std::ifstream file{folder / "CMakeLists.txt"};
+  const std::string text{std::istreambuf_iterator<char>{file}, {}};
+  EXPECT_THAT(text, HasSubstr("project(fine-tuning "));
+  EXPECT_THAT(text, Not(HasSubstr("@NAME@")));
+
+  EXPECT_EQ(run({"plugin", "new", "x", "--directory", folder.native()}), exit_code::failed);
+  EXPECT_THAT(err, HasSubstr("exists already"));
+  EXPECT_EQ(run({"plugin", "new", "x", "--directory", folder.native() + "2", "--template", "/no"}),
+            exit_code::not_found);
+}
+
+TEST_F(CtlTest, InspectShowsTheManifestWithoutRunningThePlugin) {
+  const std::string hello = COFOUNDER_BINARY_DIR "/plugins/hello.so";
+  ASSERT_EQ(run({"plugin", "inspect", hello}), exit_code::ok) << err;
+  EXPECT_THAT(out, HasSubstr("id           hello\n"));
+  EXPECT_THAT(out, HasSubstr("hello.greet"));
+  ASSERT_EQ(run({"plugin", "inspect", hello, "--json"}), exit_code::ok) << err;
+  const auto manifest = json::parse(out);
+  ASSERT_TRUE(manifest) << out;
+  EXPECT_EQ(manifest->root().find("id").as_string(), "hello");
+}
+
 TEST_F(CtlTest, ReloadSaysWhatItDid) {
   on("POST /v1/config/reload", http_answer(200, "{}"));
   EXPECT_EQ(run({"config", "reload"}), exit_code::ok);

@@ -52,7 +52,7 @@ TEST_F(MetricRegistryTest, WritesFamiliesAsTheInterfaceSays) {
   }
 
   EXPECT_EQ(registry.snapshot(),
-            R"({"families":[{"name":"cofounderd_tasks_total","kind":"counter","help":"Help.",)"
+            R"({"families":[{"name":"cofounderd_tasks","kind":"counter","help":"Help.",)"
             R"("unit":"","samples":[{"labels":{"op":"hello.greet"},"value":3}]},)"
             R"({"name":"cofounderd_wait_seconds","kind":"histogram","help":"Waiting.",)"
             R"("unit":"seconds","samples":[{"labels":{},"buckets":[[0.5,2],[1,3],["+Inf",4]],)"
@@ -93,6 +93,7 @@ TEST_F(MetricRegistryTest, FindsTheSameFamilyAgainAndRefusesAnotherShape) {
   EXPECT_EQ(registry.add_family("b", shape(Kind::counter, "x")).error().code, "metric_exists");
   EXPECT_EQ(registry.add_family("b", shape(Kind::gauge, "x_total")).error().code, "metric_exists")
       << "the text formats could not tell them apart";
+  EXPECT_EQ(registry.add_family("b", shape(Kind::gauge, "x")).error().code, "metric_exists");
   registry.add_family("a", shape(Kind::histogram, "h")).value();
   EXPECT_EQ(registry.add_family("b", shape(Kind::gauge, "h_count")).error().code, "metric_exists");
 }
@@ -200,6 +201,16 @@ TEST_F(MetricRegistryTest, CountsFromManyThreads) {
     }
   }
   EXPECT_EQ(samples(), R"([{"labels":{"l":"v"},"value":4000}])");
+}
+
+TEST_F(MetricRegistryTest, ASnapshotEndsWithWhatTheCoreTells) {
+  EXPECT_EQ(registry.snapshot(), R"({"families":[]})");
+  registry.set_core(R"([{"name":"core"}])");
+  EXPECT_EQ(registry.snapshot(), R"({"families":[{"name":"core"}]})");
+  registry.add_family("a", shape(Kind::gauge, "g")).value();
+  EXPECT_EQ(json::parse(registry.snapshot()).value().root().find("families").size(), 2u);
+  registry.set_core("[]");
+  EXPECT_EQ(json::parse(registry.snapshot()).value().root().find("families").size(), 1u);
 }
 
 }  // namespace

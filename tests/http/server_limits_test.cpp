@@ -101,14 +101,14 @@ TEST_F(ServerTest, BodySinkTakesALargeBody) {
   serve(ServerHandler{[&](const ServerRequest& head) {
                         ServerHandler::Plan plan;
                         const bool fails = head.path == "/full";
-                        plan.sink = BodySink{
-                            100u << 20,
-                            [&got, fails, guard = Guard{&dropped}](
-                                std::string_view piece) -> std::optional<Error> {
-                              got += piece.size();
-                              if (fails && got > 1000) return make_error("disk_full", "full", true);
-                              return std::nullopt;
-                            }};
+                        plan.sink = BodySink{100u << 20,
+                                             [&got, fails, guard = Guard{&dropped}](
+                                                 std::string_view piece) -> std::optional<Error> {
+                                               got += piece.size();
+                                               if (fails && got > 1000)
+                                                 return make_error("disk_full", "full", true);
+                                               return std::nullopt;
+                                             }};
                         return plan;
                       },
                       [&](ServerRequest request, Responder responder) {

@@ -42,11 +42,13 @@ TEST_F(ServerTest, PipelinedRequestsAreAnsweredInOrder) {
     if (i == 50) text += "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
   }
   ASSERT_TRUE(peer.send(text));
-  for (int i = 0; i <= 50; ++i) EXPECT_EQ(peer.response().body, "POST /" + std::to_string(i) + "\nabc");
+  for (int i = 0; i <= 50; ++i)
+    EXPECT_EQ(peer.response().body, "POST /" + std::to_string(i) + "\nabc");
   ASSERT_TRUE(becomes([&] { return waiting.size() == 1; }));
   on_loop([&] { waiting[0].send({.status = 204, .body = ""}); });
   EXPECT_EQ(peer.response(true).status, 204);
-  for (int i = 51; i < 100; ++i) EXPECT_EQ(peer.response().body, "POST /" + std::to_string(i) + "\nabc");
+  for (int i = 51; i < 100; ++i)
+    EXPECT_EQ(peer.response().body, "POST /" + std::to_string(i) + "\nabc");
 }
 
 TEST_F(ServerTest, ByteByByte) {
@@ -87,7 +89,7 @@ TEST_F(ServerTest, ConnectionCloseAndHttp10) {
     EXPECT_EQ(peer.receive(), std::nullopt);
   }
   HttpPeer peer{path_};
-  peer.send("GET /old HTTP/1.0\r\n\r\n");
+  peer.send("GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   EXPECT_EQ(peer.response().body, "GET /old");
   EXPECT_EQ(peer.receive(), std::nullopt);
 }
@@ -176,10 +178,9 @@ TEST_F(ServerTest, StreamIsChunkedAndTheConnectionLivesOn) {
 
 TEST_F(ServerTest, AnswerHeadersCannotBreakOut) {
   serve([&](ServerRequest, Responder responder) {
-    responder.send({.body = "b",
-                    .headers = {{"X-Bad", "a\r\nX-Injected: 1"},
-                                {"Content-Length", "99"},
-                                {"X-Good", "1"}}});
+    responder.send(
+        {.body = "b",
+         .headers = {{"X-Bad", "a\r\nX-Injected: 1"}, {"Content-Length", "99"}, {"X-Good", "1"}}});
   });
   HttpPeer peer{path_};
   const auto response = peer.request("GET", "/");
@@ -242,7 +243,7 @@ TEST_F(ServerTest, KnowsTheLocalPeer) {
 
 TEST_F(ServerTest, SocketFileModeAndStaleFile) {
   serve(&echo_now);
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(path_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0600U);
   on_loop([&] {

@@ -36,11 +36,11 @@ Json vectors() {
 }
 
 TEST(Exposition, WritesOpenMetricsAsTheStrictParserWantsIt) {
-  EXPECT_EQ(expose(snapshot, Format::openmetrics), vectors().at("good_openmetrics"));
+  EXPECT_EQ(expose(snapshot, Format::openmetrics), vectors().at("good_openmetrics").get<std::string>());
 }
 
 TEST(Exposition, WritesTheClassicFormatAsPromtoolWantsIt) {
-  EXPECT_EQ(expose(snapshot, Format::classic), vectors().at("good_classic"));
+  EXPECT_EQ(expose(snapshot, Format::classic), vectors().at("good_classic").get<std::string>());
 }
 
 TEST(Exposition, EscapesLabelsAndHelp) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/scheduler/calendar.hpp"
-
 #include "core/base/json.hpp"
-#include "core/base/text.hpp"
+#include "tests/scheduler/calendar_times.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,51 +12,7 @@
 namespace cofounder {
 namespace {
 
-using Times = std::vector<std::string>;
-
-Time at(std::string_view text) {
-  const auto time = parse_rfc3339(text);
-  EXPECT_TRUE(time) << text;
-  return time.value_or(Time{});
-}
-
-// The next `count` due times without their ":00.000Z".
-Times times_of(const Result<Calendar>& calendar, std::string_view after, std::size_t count) {
-  Times out;
-  if (!calendar) return {calendar.error().code + ": " + calendar.error().message};
-  Time time = at(after);
-  while (out.size() < count) {
-    const auto next = calendar->next(time);
-    if (!next) {
-      out.emplace_back("never");
-      break;
-    }
-    EXPECT_GT(*next, time);
-    time = *next;
-    std::string text = to_rfc3339(time);
-    if (text.ends_with(":00.000Z")) text.resize(text.size() - 8);
-    out.push_back(text);
-  }
-  return out;
-}
-Times cron(std::string_view text, std::string_view after, std::size_t count,
-           std::string_view zone = {}) {
-  return times_of(Calendar::cron(text, zone), after, count);
-}
-Times event(std::string_view text, std::string_view after, std::size_t count,
-            std::string_view zone = {}) {
-  return times_of(Calendar::calendar(text, zone), after, count);
-}
-std::string cron_error(std::string_view text) {
-  const auto calendar = Calendar::cron(text);
-  return calendar ? "none" : calendar.error().code + ": " + calendar.error().message;
-}
-std::string event_error(std::string_view text) {
-  const auto calendar = Calendar::calendar(text);
-  return calendar ? "none" : calendar.error().code + ": " + calendar.error().message;
-}
-
-constexpr auto new_year = "2026-01-01T00:00:00Z";  // a Thursday
+using namespace test;
 
 TEST(CronTest, FiveAndSixFields) {
   EXPECT_EQ(cron("30 9 * * *", new_year, 2), (Times{"2026-01-01T09:30", "2026-01-02T09:30"}));
@@ -76,10 +30,10 @@ TEST(CronTest, IsStrictlyAfter) {
 TEST(CronTest, NamesRangesStepsAndLists) {
   EXPECT_EQ(cron("0 9 * FEB-mar MON,fri", new_year, 3),
             (Times{"2026-02-02T09:00", "2026-02-06T09:00", "2026-02-09T09:00"}));
-  EXPECT_EQ(cron("0 9-17/4 * * *", new_year, 4),
-            (Times{"2026-01-01T09:00", "2026-01-01T13:00", "2026-01-01T17:00", "2026-01-02T09:00"}));
-  EXPECT_EQ(cron("50/5,0 0 1 * *", new_year, 4),
-            (Times{"2026-01-01T00:50", "2026-01-01T00:55", "2026-02-01T00:00", "2026-02-01T00:50"}));
+  EXPECT_EQ(cron("0 9-17/4 * * *", new_year, 4), (Times{"2026-01-01T09:00", "2026-01-01T13:00",
+                                                        "2026-01-01T17:00", "2026-01-02T09:00"}));
+  EXPECT_EQ(cron("50/5,0 0 1 * *", new_year, 4), (Times{"2026-01-01T00:50", "2026-01-01T00:55",
+                                                        "2026-02-01T00:00", "2026-02-01T00:50"}));
   EXPECT_EQ(cron("0 0 * * sat-sun", new_year, 3),
             (Times{"2026-01-03T00:00", "2026-01-04T00:00", "2026-01-10T00:00"}));
   EXPECT_EQ(cron("0 0 * * 7", new_year, 1), cron("0 0 * * 0", new_year, 1));
@@ -101,8 +55,9 @@ TEST(CronTest, LastDaysAndNthWeekdays) {
 }
 
 TEST(CronTest, EitherDayFieldMatchesWhenBothAreRestricted) {
-  EXPECT_EQ(cron("0 0 13 * 5", "2026-02-10T00:00:00Z", 4),
-            (Times{"2026-02-13T00:00", "2026-02-20T00:00", "2026-02-27T00:00", "2026-03-06T00:00"}));
+  EXPECT_EQ(
+      cron("0 0 13 * 5", "2026-02-10T00:00:00Z", 4),
+      (Times{"2026-02-13T00:00", "2026-02-20T00:00", "2026-02-27T00:00", "2026-03-06T00:00"}));
   EXPECT_EQ(cron("0 0 4 7 mon", "2026-07-01T00:00:00Z", 2),
             (Times{"2026-07-04T00:00", "2026-07-06T00:00"}));
   // A field that begins with a star is not restricted: odd days that are Mondays.
@@ -152,7 +107,8 @@ TEST(CronTest, ErrorsNameTheField) {
     EXPECT_TRUE(cron_error(text).starts_with("invalid_cron: " + std::string{why}))
         << text << " -> " << cron_error(text);
   }
-  EXPECT_TRUE(cron_error(std::string(501, '*')).starts_with("invalid_cron: cron: the expression is l"));
+  EXPECT_TRUE(
+      cron_error(std::string(501, '*')).starts_with("invalid_cron: cron: the expression is l"));
 }
 
 TEST(CronTest, WhatNeverFiresIsFoundOutFast) {
@@ -164,7 +120,8 @@ TEST(CronTest, WhatNeverFiresIsFoundOutFast) {
   }
   const auto took = std::chrono::steady_clock::now() - begin;
   EXPECT_LT(took, std::chrono::milliseconds{12 * 50}) << "a search of 100 years takes too long";
-  EXPECT_EQ(cron("0 0 29 2 1", "2096-03-01T00:00:00Z", 1), (Times{"2112-02-29T00:00"}));
+  EXPECT_EQ(cron("0 0 29 2 *", "2096-03-01T00:00:00Z", 1), (Times{"2104-02-29T00:00"}));
+  EXPECT_EQ(event("Mon *-02-29", "2096-03-01T00:00:00Z", 1), (Times{"2112-02-29T00:00"}));
 }
 
 TEST(CronTest, OddMomentsAreHarmless) {
@@ -173,99 +130,6 @@ TEST(CronTest, OddMomentsAreHarmless) {
   EXPECT_FALSE(calendar.next(Time::max()));
   EXPECT_TRUE(calendar.next(at("0001-01-02T00:00:00Z")));
   EXPECT_TRUE(calendar.next(at("9899-12-31T00:00:00Z")));
-}
-
-// The rule of calendar.hpp for clock changes.
-
-TEST(ClockChangeTest, ASkippedTimeIsDueAtTheChange) {
-  EXPECT_EQ(cron("30 2 * * *", "2026-03-28T00:00:00Z", 3, "Europe/Berlin"),
-            (Times{"2026-03-28T01:30", "2026-03-29T01:00", "2026-03-30T00:30"}));
-  EXPECT_EQ(cron("*/20 2 * * *", "2026-03-28T12:00:00Z", 2, "Europe/Berlin"),
-            (Times{"2026-03-29T01:00", "2026-03-30T00:00"}))
-      << "several skipped times are due once";
-  EXPECT_EQ(event("02:30", "2026-03-28T12:00:00Z", 1, "Europe/Berlin"), (Times{"2026-03-29T01:00"}));
-  EXPECT_EQ(cron("30 2 * * *", "2026-03-07T12:00:00Z", 2, "America/New_York"),
-            (Times{"2026-03-08T07:00", "2026-03-09T06:30"}));
-}
-
-TEST(ClockChangeTest, ARepeatedTimeIsDueOnceAtTheFirst) {
-  EXPECT_EQ(cron("30 2 * * *", "2026-10-24T00:00:00Z", 3, "Europe/Berlin"),
-            (Times{"2026-10-24T00:30", "2026-10-25T00:30", "2026-10-26T01:30"}));
-  EXPECT_EQ(cron("*/20 2 * * *", "2026-10-24T12:00:00Z", 4, "Europe/Berlin"),
-            (Times{"2026-10-25T00:00", "2026-10-25T00:20", "2026-10-25T00:40", "2026-10-26T01:00"}));
-  EXPECT_EQ(cron("30 2 * * *", "2026-10-25T01:10:00Z", 1, "Europe/Berlin"),
-            (Times{"2026-10-26T01:30"}))
-      << "asked within the second pass";
-}
-
-TEST(ClockChangeTest, EveryHourFollowsRealTime) {
-  EXPECT_EQ(cron("30 * * * *", "2026-03-29T00:00:00Z", 3, "Europe/Berlin"),
-            (Times{"2026-03-29T00:30", "2026-03-29T01:30", "2026-03-29T02:30"}));
-  EXPECT_EQ(cron("30 * * * *", "2026-10-25T00:00:00Z", 3, "Europe/Berlin"),
-            (Times{"2026-10-25T00:30", "2026-10-25T01:30", "2026-10-25T02:30"}));
-  EXPECT_EQ(event("hourly Europe/Berlin", "2026-10-24T23:30:00Z", 3),
-            (Times{"2026-10-25T00:00", "2026-10-25T01:00", "2026-10-25T02:00"}));
-}
-
-TEST(ClockChangeTest, HalfAnHourOnLordHowe) {
-  constexpr auto zone = "Australia/Lord_Howe";
-  EXPECT_EQ(cron("45 1 * * *", "2026-04-04T12:00:00Z", 2, zone),
-            (Times{"2026-04-04T14:45", "2026-04-05T15:15"}));
-  EXPECT_EQ(cron("15 2 * * *", "2026-10-03T12:00:00Z", 2, zone),
-            (Times{"2026-10-03T15:30", "2026-10-04T15:15"}));
-  EXPECT_EQ(cron("*/15 * * * *", "2026-04-04T14:20:00Z", 5, zone),
-            (Times{"2026-04-04T14:30", "2026-04-04T14:45", "2026-04-04T15:00", "2026-04-04T15:15",
-                   "2026-04-04T15:30"}));
-}
-
-TEST(ClockChangeTest, NegativeDaylightSavingInDublin) {
-  EXPECT_EQ(cron("30 1 * * *", "2026-03-28T12:00:00Z", 2, "Europe/Dublin"),
-            (Times{"2026-03-29T01:00", "2026-03-30T00:30"}));
-  EXPECT_EQ(cron("30 1 * * *", "2026-10-24T12:00:00Z", 2, "Europe/Dublin"),
-            (Times{"2026-10-25T00:30", "2026-10-26T01:30"}));
-  // Beyond the table of the file, by its rule.
-  EXPECT_EQ(cron("30 1 * * *", "2045-03-25T12:00:00Z", 1, "Europe/Dublin"),
-            (Times{"2045-03-26T01:00"}));
-  EXPECT_EQ(cron("30 1 * * *", "2045-10-28T12:00:00Z", 1, "Europe/Dublin"),
-            (Times{"2045-10-29T00:30"}));
-}
-
-TEST(ClockChangeTest, ZonesWithoutChanges) {
-  EXPECT_EQ(cron("30 2 29 3 *", new_year, 1, "Asia/Kolkata"), (Times{"2026-03-28T21:00"}));
-  EXPECT_EQ(cron("30 2 29 3 *", new_year, 1, "Asia/Kathmandu"), (Times{"2026-03-28T20:45"}));
-  EXPECT_EQ(cron("30 2 29 3 *", new_year, 1, "Etc/GMT+5"), (Times{"2026-03-29T07:30"}));
-}
-
-TEST(ClockChangeTest, MidnightsDaysAndHistory) {
-  EXPECT_EQ(cron("@daily", "2017-10-14T00:00:00Z", 3, "America/Sao_Paulo"),
-            (Times{"2017-10-14T03:00", "2017-10-15T03:00", "2017-10-16T02:00"}));
-  // Samoa had no 30 December 2011.
-  EXPECT_EQ(cron("0 12 * * *", "2011-12-29T12:00:00Z", 3, "Pacific/Apia"),
-            (Times{"2011-12-29T22:00", "2011-12-30T10:00", "2011-12-30T22:00"}));
-  EXPECT_EQ(cron("0 12 1 1 *", "1890-06-01T00:00:00Z", 1, "Europe/Berlin"),
-            (Times{"1891-01-01T11:06:32.000Z"}))
-      << "local mean time";
-  EXPECT_EQ(cron("30 2 * * *", "2100-03-13T12:00:00Z", 1, "America/New_York"),
-            (Times{"2100-03-14T07:00"}));
-}
-
-// Nothing may be due twice, early or out of order, whatever the zone does: walks over all the
-// changes of a year and compares with asking from every other moment.
-TEST(ClockChangeTest, AskingAnywhereGivesTheSameTimes) {
-  for (const char* zone : {"Europe/Berlin", "Australia/Lord_Howe", "Europe/Dublin", "Africa/Casablanca",
-                           "America/Havana", "Pacific/Apia", "Antarctica/Troll"}) {
-    for (const char* text : {"*/25 1-3 * * *", "10 * * * *", "0 0 * * *", "59 59 23 * * *"}) {
-      const Calendar calendar = Calendar::cron(text, zone).value();
-      const Time end = at("2011-12-31T00:00:00Z");
-      std::optional<Time> expected;
-      for (Time time = at("2011-01-01T00:00:00Z"); time < end; time += std::chrono::minutes{7}) {
-        const auto next = calendar.next(time);
-        ASSERT_TRUE(next && *next > time) << zone << " " << text;
-        if (expected && *expected > time) ASSERT_EQ(*next, *expected) << zone << " " << text;
-        expected = next;
-      }
-    }
-  }
 }
 
 TEST(CalendarEventTest, IsWhatSystemdSays) {
@@ -315,7 +179,8 @@ TEST(CalendarEventTest, WhereWeKeepToTheManualAndSystemdDoesNot) {
 TEST(CalendarEventTest, DecimalsDownToMilliseconds) {
   EXPECT_EQ(event("05:40:23.42/3.17", new_year, 2),
             (Times{"2026-01-01T05:40:23.420Z", "2026-01-01T05:40:26.590Z"}));
-  EXPECT_EQ(event("*:*:0/0.5", new_year, 2), (Times{"2026-01-01T00:00:00.500Z", "2026-01-01T00:00:01.000Z"}));
+  EXPECT_EQ(event("*:*:0/0.5", new_year, 2),
+            (Times{"2026-01-01T00:00:00.500Z", "2026-01-01T00:00:01.000Z"}));
   EXPECT_EQ(event_error("05:40:23.4200004/3.1700005"),
             "invalid_calendar: second: \"3.1700005\" is finer than a millisecond");
 }
@@ -352,7 +217,8 @@ TEST(CalendarEventTest, ErrorsNameTheField) {
     EXPECT_TRUE(event_error(text).starts_with("invalid_calendar: " + std::string{why}))
         << text << " -> " << event_error(text);
   }
-  EXPECT_TRUE(event_error("12:00 Europe/Nowhere").starts_with("unknown_timezone: timezone: \"Europe/N"));
+  EXPECT_TRUE(
+      event_error("12:00 Europe/Nowhere").starts_with("unknown_timezone: timezone: \"Europe/N"));
   EXPECT_TRUE(event_error("Mon, Tue").starts_with("unknown_timezone"));
 }
 
@@ -372,17 +238,37 @@ TEST(IntervalTest, CountsFromItsAnchor) {
 // Random bytes and random expressions: an answer or an error, soon.
 TEST(CalendarFuzzTest, AnythingEndsInBoundedTime) {
   std::mt19937 random{20260321};
-  const std::string alphabets[] = {"0123456789*/,-L#? ", "0123456789*/.,-~: ", "MonTueFri..,-* 0159:/",
-                                   "@dailyhourx UTC/Eurp"};
+  const std::string alphabets[] = {
+      "0123456789*/,-L#? ", "0123456789*/.,-~: ", "MonTueFri..,-* 0159:/", "@dailyhourx UTC/Eurp"};
+  const char* const pieces[] = {"*",          "?",
+                                "1",          "*/7",
+                                "1-5",        "L",
+                                "5L",         "1#5",
+                                "feb",        "30",
+                                "29,31",      "0/9",
+                                "Mon",        "Tue..Fri",
+                                "*-02-29",    "*-*~3",
+                                "2030-*-1/9", "12:00",
+                                "*:0/7",      "1..5:*:0/2.5",
+                                "UTC",        "America/Havana",
+                                "daily",      ","};
   const Time after = at("2026-03-28T23:59:59.999Z");
   std::chrono::nanoseconds longest{0};
   int accepted = 0;
   for (int i = 0; i < 60'000; ++i) {
-    std::string text(random() % 24, '\0');
-    const bool is_raw = random() % 8 == 0;
-    const std::string& alphabet = alphabets[random() % std::size(alphabets)];
-    for (char& c : text) {
-      c = is_raw ? static_cast<char>(random()) : alphabet[random() % alphabet.size()];
+    std::string text;
+    if (random() % 2 == 0) {
+      for (std::size_t count = random() % 7; count > 0; --count) {
+        text += pieces[random() % std::size(pieces)];
+        if (random() % 6 != 0) text += ' ';
+      }
+    } else {
+      const bool is_raw = random() % 8 == 0;
+      const std::string& alphabet = alphabets[random() % std::size(alphabets)];
+      text.resize(random() % 24);
+      for (char& c : text) {
+        c = is_raw ? static_cast<char>(random()) : alphabet[random() % alphabet.size()];
+      }
     }
     const auto begin = std::chrono::steady_clock::now();
     for (const auto& calendar : {Calendar::cron(text, "Europe/Berlin"), Calendar::calendar(text)}) {
@@ -392,7 +278,7 @@ TEST(CalendarFuzzTest, AnythingEndsInBoundedTime) {
       }
       ++accepted;
       const auto next = calendar->next(after);
-      if (next) EXPECT_GT(*next, after) << text;
+      EXPECT_TRUE(!next || *next > after) << text;
     }
     longest = std::max<std::chrono::nanoseconds>(longest, std::chrono::steady_clock::now() - begin);
   }

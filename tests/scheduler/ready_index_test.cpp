@@ -16,8 +16,8 @@
 namespace cofounder {
 namespace {
 
-using ::testing::ElementsAre;
 using std::chrono::seconds;
+using ::testing::ElementsAre;
 
 constexpr Time now{Milliseconds{1'000'000}};
 
@@ -139,7 +139,9 @@ TEST_F(ReadyIndexTest, AgreesWithASimpleList) {
   };
   std::map<TaskId, Task> model;
   std::mt19937 random{7};
-  const auto pick = [&](int below) { return static_cast<int>(random() % static_cast<unsigned>(below)); };
+  const auto pick = [&](int below) {
+    return static_cast<int>(random() % static_cast<unsigned>(below));
+  };
   const std::map<std::string, int> plugins{{"a", 3}, {"b", 6}};
   const std::map<std::string, int> queues{{"q0", 2}, {"q1", 4}};
   index.set_limits(limits(8, plugins, queues));
@@ -232,6 +234,10 @@ TEST(TaskTableTest, AgreesWithASet) {
       ASSERT_EQ(*value, found->second);
     }
   }
+  EXPECT_EQ(table.size(), model.size());
+  // No task: the mark of a free slot must not be taken for one.
+  EXPECT_EQ(table.find(0), nullptr);
+  table.erase(0);
   EXPECT_EQ(table.size(), model.size());
 }
 

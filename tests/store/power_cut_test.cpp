@@ -75,9 +75,7 @@ class PowerCut {
   int cuts() const { return cuts_; }
 
  private:
-  int pick(int below) {
-    return static_cast<int>(workload_() % static_cast<unsigned>(below));
-  }
+  int pick(int below) { return static_cast<int>(workload_() % static_cast<unsigned>(below)); }
 
   void work() {
     std::vector<NewTask> tasks(static_cast<std::size_t>(1 + pick(12)), new_task());

@@ -108,10 +108,10 @@ int shm_unmap(sqlite3_file* file, int remove) {
   return real(file)->pMethods->xShmUnmap(real(file), remove);
 }
 
-const sqlite3_io_methods methods{2,       close,      read,        write,           truncate,
-                                 sync,    file_size,  lock,        unlock,          check_lock,
-                                 control, sector_size, characteristics, shm_map,    shm_lock,
-                                 shm_barrier, shm_unmap, nullptr,   nullptr};
+const sqlite3_io_methods methods{
+    2,         close,      read,    write,       truncate,        sync,    file_size, lock,
+    unlock,    check_lock, control, sector_size, characteristics, shm_map, shm_lock,  shm_barrier,
+    shm_unmap, nullptr,    nullptr};
 
 int open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, int* flags_out) {
   auto* self = new (file) ShimFile{};
@@ -179,8 +179,8 @@ PowerCutVfs::Image PowerCutVfs::image(std::mt19937& random) {
       }
       for (std::size_t at = 0; at < change.bytes.size(); at += sector) {
         if (uniform(random) >= survives) continue;
-        apply(content, {change.offset + static_cast<std::int64_t>(at),
-                        change.bytes.substr(at, sector)});
+        apply(content,
+              {change.offset + static_cast<std::int64_t>(at), change.bytes.substr(at, sector)});
       }
     }
   }

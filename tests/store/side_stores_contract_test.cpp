@@ -12,15 +12,13 @@ using Values = KeyValueStore;
 class SideStoresContract : public StoreContract {
  protected:
   Result<bool> put(const Schedule& schedule) {
-    return driver.ask<bool>([&](auto done) {
-      driver.stores().schedules.put_schedule(schedule, std::move(done));
-    });
+    return driver.ask<bool>(
+        [&](auto done) { driver.stores().schedules.put_schedule(schedule, std::move(done)); });
   }
   std::vector<Schedule> schedules() {
     return driver
-        .ask<std::vector<Schedule>>([&](auto done) {
-          driver.stores().schedules.load_schedules(std::move(done));
-        })
+        .ask<std::vector<Schedule>>(
+            [&](auto done) { driver.stores().schedules.load_schedules(std::move(done)); })
         .value();
   }
   TaskId fire(const std::string& name, Time due, bool skip_if_alive = false,
@@ -89,9 +87,8 @@ class SideStoresContract : public StoreContract {
   }
   std::vector<UsageStore::Sum> sums(UsageStore::By by, Time from, Time to) {
     return driver
-        .ask<std::vector<UsageStore::Sum>>([&](auto done) {
-          driver.stores().usage.usage_sum(by, from, to, std::move(done));
-        })
+        .ask<std::vector<UsageStore::Sum>>(
+            [&](auto done) { driver.stores().usage.usage_sum(by, from, to, std::move(done)); })
         .value();
   }
 };
@@ -124,9 +121,8 @@ TEST_P(SideStoresContract, SchedulesSurviveARestart) {
   EXPECT_EQ(all[1].last_task, 17U);
   const auto remove_b = [&] {
     return driver
-        .ask<bool>([&](auto done) {
-          driver.stores().schedules.remove_schedule("b", std::move(done));
-        })
+        .ask<bool>(
+            [&](auto done) { driver.stores().schedules.remove_schedule("b", std::move(done)); })
         .value();
   };
   EXPECT_TRUE(remove_b());
@@ -274,9 +270,8 @@ TEST_P(SideStoresContract, UsageIsSummed) {
   record.cost_micros = 55;
   record.at = Time{std::chrono::sys_days{std::chrono::year{2026} / 2 / 28}} + seconds{86'399};
   const auto add = [&] {
-    EXPECT_TRUE(driver.ask<bool>([&](auto done) {
-      driver.stores().usage.usage_record(record, std::move(done));
-    }));
+    EXPECT_TRUE(driver.ask<bool>(
+        [&](auto done) { driver.stores().usage.usage_record(record, std::move(done)); }));
   };
   add();
   record.at += seconds{1};

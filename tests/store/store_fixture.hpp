@@ -97,7 +97,7 @@ class StoreDriver {
     until([&] { return *closed; });
   }
   // After it whatever was under way has been heard.
-  void settle() { static_cast<void>(counts()); }
+  void settle() { static_cast<void>(checkpoint(AttemptKey{}, "")); }
 
   Result<std::vector<Submitted>> submit(std::vector<NewTask> list) {
     return ask<std::vector<Submitted>>(
@@ -148,16 +148,14 @@ class StoreDriver {
         .value();
   }
   Result<RetryResult> retry(TaskId task) {
-    return ask<RetryResult>(
-        [&](auto done) { tasks().retry(task, clock_.now(), std::move(done)); });
+    return ask<RetryResult>([&](auto done) { tasks().retry(task, clock_.now(), std::move(done)); });
   }
   bool checkpoint(AttemptKey attempt, std::string state) {
     return ask<bool>([&](auto done) { tasks().checkpoint(attempt, state, std::move(done)); })
         .value();
   }
   std::int64_t purge(Time before, int rows_max = 1000) {
-    return ask<std::int64_t>(
-               [&](auto done) { tasks().purge(before, rows_max, std::move(done)); })
+    return ask<std::int64_t>([&](auto done) { tasks().purge(before, rows_max, std::move(done)); })
         .value();
   }
 
@@ -192,7 +190,8 @@ inline Verdict verdict_of(const ClaimedTask& task, Outcome::Kind kind, TaskState
   verdict.run_at = now;
   verdict.took = Milliseconds{1'500};
   if (kind == Outcome::Kind::succeeded) verdict.outcome.result = R"({"text":"Hello"})";
-  if (kind == Outcome::Kind::failed) verdict.outcome.error = make_error("broken", "It broke.", true);
+  if (kind == Outcome::Kind::failed)
+    verdict.outcome.error = make_error("broken", "It broke.", true);
   if (kind == Outcome::Kind::deferred || kind == Outcome::Kind::stopped) verdict.counts = false;
   return verdict;
 }

@@ -122,6 +122,21 @@ int32_t snapshot(const cof_host* host, const cof_sink* out) noexcept {
 
 }  // namespace
 
+void begin_core_metrics(Instance& instance) {
+  if (instance.find_call(0) == nullptr) return;  // it stopped meanwhile
+  json::Writer out;
+  out.begin_array();
+  if (instance.ports().core_metrics) instance.ports().core_metrics(out);
+  out.end_array();
+  instance.world().metrics.set_core(out.text());
+  instance.services().core_metrics_timer = clock_of(instance).call_after(
+      std::chrono::seconds{1}, [&instance] { begin_core_metrics(instance); });
+}
+
+void end_core_metrics(Instance& instance) noexcept {
+  clock_of(instance).cancel(std::exchange(instance.services().core_metrics_timer, 0));
+}
+
 const void* metric_table() noexcept {
   static const cof_metric_service table{
       sizeof(cof_metric_service), 0, family, add, set, observe, forget, snapshot};

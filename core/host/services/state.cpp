@@ -96,11 +96,18 @@ void ServiceState::count_left_open(LeftOpen what) noexcept {
 void ServiceStateDeleter::operator()(ServiceState* state) const noexcept { delete state; }
 
 ServiceStatePtr make_service_state(Instance& instance) {
-  return ServiceStatePtr{new ServiceState{instance}};
+  ServiceStatePtr state{new ServiceState{instance}};
+  if (instance.manifest().permissions.metrics) {
+    // Not now: neither the instance nor what it asks is complete yet.
+    state->core_metrics_timer = clock_of(instance).call_after(
+        Nanoseconds{0}, [&instance] { begin_core_metrics(instance); });
+  }
+  return state;
 }
 
 void call_over(Instance& instance, Call& call) noexcept {
   close_files(instance, call);
+  if (call.id == 0) end_core_metrics(instance);
   if (call.kind == COF_CALL_OPERATION) {
     instance.world().files.attempt_over(call.attempt.task, call.attempt.attempt);
   }

@@ -83,6 +83,7 @@ class ServiceState {
   TokenBucket tasks;
   std::atomic<std::int64_t> event_bytes{0};         // published, not yet handed on
   ScratchMeter scratch;
+  TimerId core_metrics_timer = 0;                   // loop; 0: nobody needs the core's figures
   HandleTable<OpenFile> files;
   HandleTable<Timer> timers;
   HandleTable<Transfer> transfers;
@@ -98,6 +99,10 @@ inline Clock& clock_of(Instance& instance) noexcept {
   Clock* clock = instance.world().clock;
   return clock != nullptr ? *clock : instance.loop().clock();
 }
+
+// Loop: from now until end_core_metrics() the core's figures in the registry are fresh; metric.cpp.
+void begin_core_metrics(Instance& instance);
+void end_core_metrics(Instance& instance) noexcept;
 
 // Closes the files of a call, or of the whole plugin when it is the plugin's own; file.cpp.
 void close_files(Instance& instance, const Call& call) noexcept;

@@ -277,7 +277,11 @@ class ServiceTest : public testing::Test {
             events.emplace_back(std::move(topic), std::move(json));
           },
       .capacity_changed = [] {},
-      .core_metrics = [](json::Writer&) {}};
+      .core_metrics =
+          [this](json::Writer& out) {
+            out.begin_object().member("name", "core").member("asked", ++core_asked).end_object();
+          }};
+  int core_asked = 0;
 
   std::unique_ptr<Files> files;
   std::unique_ptr<Instance::World> world;

@@ -60,7 +60,7 @@ TEST_F(TimerTest, EndsWithItsCall) {
   EXPECT_EQ(last(1).status, COF_ECANCELLED);
   EXPECT_TRUE(replies(2).empty());
   EXPECT_EQ(timers->after(host, call->id, 1, 3, nullptr), COF_EGONE);
-  EXPECT_EQ(metric("cofounderd_plugin_left_open_total", "kind", "timer"), 1);
+  EXPECT_EQ(metric("cofounderd_plugin_left_open", "kind", "timer"), 1);
 }
 
 TEST_F(TimerTest, EndsWithACancelUnlessItWasStartedAfterIt) {

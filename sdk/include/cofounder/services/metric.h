@@ -20,7 +20,7 @@ enum {
 typedef struct cof_metric_family {
   uint32_t struct_size;
   int32_t kind;         /* COF_METRIC_* */
-  cof_str name;         /* [a-z][a-z0-9_]*; the host adds "cofounderd_" and the counter's "_total" */
+  cof_str name;         /* [a-z][a-z0-9_]*; the host adds "cofounderd_", the text formats "_total" */
   cof_str help;         /* one sentence */
   cof_str unit;         /* "seconds", "bytes", "ratio" or empty; must end the name */
   cof_str labels;       /* names, separated by commas: "model,direction"; at most 8 */
@@ -38,7 +38,8 @@ typedef struct cof_metric_service {
   int32_t (*family)(const cof_host *host, const cof_metric_family *family, uint64_t *handle);
 
   /* [post] Adds to a counter (>= 0) or gauge, sets a gauge, or observes into a histogram, in the
-   * series with these label values, in the family's order.  A plugin has at most 1,000 series; beyond them values go to one whose labels are all "other".
+   * series with these label values (at most 256 bytes each), in the family's order.  A plugin has
+   * at most 1,000 series; beyond them values go to one whose labels are all "other".
    * COF_OK, COF_EINVALID, COF_EGONE. */
   int32_t (*add)(const cof_host *host, uint64_t family, const cof_str *labels,
                   uint64_t label_count, double value);
@@ -53,8 +54,8 @@ typedef struct cof_metric_service {
 
   /* [any] Writes every family of the daemon and of all plugins to `out` as one consistent JSON
    * document: {"families": [{"name", "kind", "help", "unit", "samples": [{"labels": {},
-   * "value"} | {"labels": {}, "buckets": [[le, count], ..., ["+Inf", count]], "sum", "count"}]}]}.  Needs permission
-   * "metrics". */
+   * "value"} | {"labels": {}, "buckets": [[le, count], ..., ["+Inf", count]], "sum", "count"}]}]}.  What the daemon
+   * tells of itself may be one second old.  Needs permission "metrics". */
   int32_t (*snapshot)(const cof_host *host, const cof_sink *out);
 } cof_metric_service;
 

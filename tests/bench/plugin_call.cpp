@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a call into a plugin costs, beside a bare hop to another thread and back.
+#include "tests/host/host_world.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+
+namespace cofounder {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double microseconds(Clock::duration time) {
+  return std::chrono::duration<double, std::micro>(time).count();
+}
+
+double median(std::vector<double> all) {
+  std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2), all.end());
+  return all[all.size() / 2];
+}
+
+// The floor: two threads that wake each other by a mutex and a condition.
+double bare_hop(int rounds) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int turn = 0;  // 0: ours, 1: the other's, 2: the end
+  std::thread other{[&] {
+    std::unique_lock lock{mutex};
+    for (;;) {
+      changed.wait(lock, [&] { return turn != 0; });
+      if (turn == 2) return;
+      turn = 0;
+      changed.notify_one();
+    }
+  }};
+  std::vector<double> took;
+  for (int i = 0; i < rounds; ++i) {
+    const auto begin = Clock::now();
+    std::unique_lock lock{mutex};
+    turn = 1;
+    changed.notify_one();
+    changed.wait(lock, [&] { return turn == 0; });
+    took.push_back(microseconds(Clock::now() - begin));
+  }
+  {
+    const std::lock_guard lock{mutex};
+    turn = 2;
+  }
+  changed.notify_one();
+  other.join();
+  return median(std::move(took));
+}
+
+// Keeps `in_flight` calls running until there were `calls` of them.
+class Pump {
+ public:
+  Pump(test::HostWorld& world, int in_flight, int calls)
+      : world_{world}, in_flight_{in_flight}, left_{calls} {}
+
+  // Microseconds for a call: the median of one after the other, else the mean.
+  double run() {
+    const auto begin = Clock::now();
+    const int calls = left_;
+    for (int i = 0; i < in_flight_; ++i) next();
+    world_.until([&] { return running_ == 0; });
+    const double mean = microseconds(Clock::now() - begin) / calls;
+    return in_flight_ == 1 ? median(std::move(took_)) : mean;
+  }
+
+ private:
+  void next() {
+    if (left_ == 0) return;
+    --left_;
+    ++running_;
+    ClaimedTask task;
+    task.key = {world_.ids.next(world_.loop.clock().now()), 1};
+    task.op = "echo.say";
+    task.args = "{}";
+    const auto begin = Clock::now();
+    world_.host->start(std::move(task), Mono::max(), [this, begin](Outcome outcome) {
+      if (outcome.kind != Outcome::Kind::succeeded) std::abort();
+      if (in_flight_ == 1) took_.push_back(microseconds(Clock::now() - begin));
+      --running_;
+      next();
+    });
+  }
+
+  test::HostWorld& world_;
+  int in_flight_;
+  int left_;
+  int running_ = 0;
+  std::vector<double> took_;
+};
+
+int run() {
+  test::HostWorld world;
+  world.add("echo");
+  if (world.start()) return 1;
+  const double floor = bare_hop(20'000);
+  const double idle = Pump{world, 1, 20'000}.run();
+  const double busy = Pump{world, 64, 200'000}.run();
+  std::printf("bare two-thread hop            %8.2f us (p50)\n", floor);
+  std::printf("plugin call, one at a time     %8.2f us (p50), %.2f x the hop\n", idle, idle / floor);
+  std::printf("plugin call, 64 in flight      %8.2f us (mean)\n", busy);
+  return world.stop() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace cofounder
+
+int main() { return cofounder::run(); }
