@@ -14,7 +14,8 @@ class Plugin : public sdk::Plugin {
     operation("ping", &Plugin::ping);
   }
 
-  // Comes at start and at every reload, after the daemon checked it against the manifest's "config".
+  // Comes at start and at every reload, after the daemon checked it against the manifest's
+  // "config".
   void apply(sdk::Context, const sdk::Json& config) override {
     mark_ = config.value("mark", std::string{"!"});
   }

@@ -100,7 +100,8 @@ std::vector<std::string> broken_by(const Header& frozen, const Header& later) {
 }
 
 TEST(HeaderTest, LaterVersionsOnlyAppend) {
-  const std::filesystem::path frozen = COFOUNDER_SOURCE_DIR "/tests/abi/1.0-draft/include/cofounder";
+  const std::filesystem::path frozen =
+      COFOUNDER_SOURCE_DIR "/tests/abi/1.0-draft/include/cofounder";
   std::size_t structs = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator{frozen}) {
     if (entry.path().extension() != ".h" || entry.path().filename() == "plugin.h") continue;

@@ -131,8 +131,11 @@ TEST_F(CallTest, TakesFunctionsWithoutArgumentsAndWithoutResult) {
 
 TEST_F(CallTest, TellsAboutTheAttempt) {
   const auto& call = host.operation("about", "{}",
-                                    {.attempt = 2, .attempts_max = 5, .task_id = "T",
-                                     .checkpoint = "half", .timeout_ns = 3'000'000'000});
+                                    {.attempt = 2,
+                                     .attempts_max = 5,
+                                     .task_id = "T",
+                                     .checkpoint = "half",
+                                     .timeout_ns = 3'000'000'000});
   EXPECT_EQ(Json::parse(call.ended->result),
             Json::parse(R"({"name": "about", "attempt": 2, "attempts_max": 5, "task": "T",
                             "saved": "half", "left_ms": 3000})"));

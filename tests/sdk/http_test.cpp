@@ -55,7 +55,8 @@ class Fetches : public sdk::Plugin {
     file.value();
     const auto size = file->size();
     sdk::Multipart form{"XX"};
-    form.field("na\"me", "a\"b").file("file", file->name(), *file, 2, size.value() - 2, "image/png");
+    form.field("na\"me", "a\"b")
+        .file("file", file->name(), *file, 2, size.value() - 2, "image/png");
     HttpRequest request{"POST", "https://example.org/upload"};
     request.multipart(std::move(form));
     auto response = co_await ctx.http().send(request);

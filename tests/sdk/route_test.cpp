@@ -64,10 +64,11 @@ class RouteTest : public testing::Test {
 };
 
 TEST_F(RouteTest, SeesTheWholeRequest) {
-  const auto& call = host.route(
-      "show", R"({"method": "POST", "path": "/oauth/x", "params": {"provider": "x"},
+  const auto& call =
+      host.route("show", R"({"method": "POST", "path": "/oauth/x", "params": {"provider": "x"},
                   "query": [["q", "1"], ["q", "2"]], "headers": [["user-agent", "me"]],
-                  "base_url": "https://host", "peer": {"uid": 7}})", "the body");
+                  "base_url": "https://host", "peer": {"uid": 7}})",
+                 "the body");
   EXPECT_EQ(Json::parse(call.ended->result),
             Json::parse(R"({"provider": "x", "q": "1", "agent": "me", "base": "https://host",
                             "uid": 7, "body": "the body"})"));

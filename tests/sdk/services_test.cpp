@@ -124,9 +124,8 @@ class Uses : public sdk::Plugin {
   Task<Json> figures(Context ctx) {
     auto stats = co_await ctx.stats();
     auto families = ctx.host().metrics_snapshot();
-    co_return Json::object(
-        {{"stats", stats ? stats.value() : Json(stats.failure().code)},
-         {"metrics", Json::parse(families.value())}});
+    co_return Json::object({{"stats", stats ? stats.value() : Json(stats.failure().code)},
+                            {"metrics", Json::parse(families.value())}});
   }
   Json files(Context ctx, const Json& args) {
     auto in = ctx.open(args.at("in").get<std::string>());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Everything that a plugin in C++20 needs: a header-only layer over the C interface of plugin.h.  It
+// Everything that a plugin in C++20 needs: a header-only layer over the C interface of plugin.h. It
 // is compiled into the plugin and hidden there, so that it is no part of the binary interface.
 //
 //   cpp/plugin_class.hpp  Plugin: operations, routes, events and hooks of a class
@@ -42,11 +42,11 @@ const cof_plugin& plugin_table() noexcept {
 
 }  // namespace cofounder::sdk::inline v1
 
-// Makes `Class` the plugin of this library, with `manifest` (a string literal of JSON).  Once, at the
-// end of one file, outside of any namespace.
-#define COF_EXPORT_PLUGIN(Class, manifest)                                                       \
-  COF_MANIFEST(manifest);                                                                        \
-  extern "C" COF_EXPORT const cof_plugin* cof_plugin_entry_v1(void) {                            \
-    return &::cofounder::sdk::plugin_table<Class>();                                             \
-  }                                                                                              \
+// Makes `Class` the plugin of this library, with `manifest` (a string literal of JSON).  Once, at
+// the end of one file, outside of any namespace.
+#define COF_EXPORT_PLUGIN(Class, manifest)                            \
+  COF_MANIFEST(manifest);                                             \
+  extern "C" COF_EXPORT const cof_plugin* cof_plugin_entry_v1(void) { \
+    return &::cofounder::sdk::plugin_table<Class>();                  \
+  }                                                                   \
   static_assert(true)

@@ -14,7 +14,8 @@
 // of its own: run() delivers what is due, advance() moves the time.  Whatever crosses the border in
 // either direction is turned into bytes and back, and what was lent to the plugin is overwritten
 // when its function returns: a plugin that keeps a borrowed pointer, or that relies on an address,
-// fails here.  It answers for everything that the plugin asks, and remembers it in the members below.
+// fails here.  It answers for everything that the plugin asks, and remembers it in the members
+// below.
 //
 // A serial plugin is tested from one thread.  For a parallel one, call operation() and run() from
 // several: entries of one call never overlap, others do.
@@ -22,6 +23,7 @@
 #include "testkit/wire.hpp"
 
 #include <condition_variable>
+#include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -30,7 +32,6 @@
 #include <mutex>
 #include <set>
 #include <stdexcept>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -94,15 +95,15 @@ class Host {
   std::deque<HttpAnswer> answers;
   // When set, answers every request instead.
   std::function<HttpAnswer(const HttpSent&)> on_request;
-  std::map<std::string, std::string> files;    // what open() finds, and where commit() puts it
+  std::map<std::string, std::string> files;  // what open() finds, and where commit() puts it
   std::map<std::string, std::string> secrets;
   std::map<std::string, std::string> task_states;  // JSON by id, for cof.task/1 get()
-  std::string stats_json;                      // empty: COF_EUNAVAILABLE
+  std::string stats_json;                          // empty: COF_EUNAVAILABLE
   std::string usage_json = R"({"rows": []})";
   std::string metrics_json = R"({"families": []})";
-  std::int32_t kv_status = COF_OK;             // negative: the store is away
+  std::int32_t kv_status = COF_OK;  // negative: the store is away
   std::int32_t submit_status = COF_OK;
-  bool room = true;                            // false: emit and send() are not taken (COF_ELIMIT)
+  bool room = true;  // false: emit and send() are not taken (COF_ELIMIT)
   // Changes what is about to be lent to invoke(), for instance fields of a newer header.
   std::function<void(cof_invocation&)> before_invoke;
 
@@ -118,7 +119,7 @@ class Host {
   std::set<std::string> subscribed;
   std::map<std::uint64_t, OpenFile> open_files;
   std::map<std::uint64_t, Transfer> transfers;
-  std::vector<std::string> violations;   // rules of abi.h that the plugin broke
+  std::vector<std::string> violations;  // rules of abi.h that the plugin broke
   int late_completions = 0;
   int replies_delivered = 0;
   int http_cancels = 0;
@@ -193,3 +194,4 @@ class Host {
 #include "testkit/host.hpp"
 #include "testkit/slots.hpp"
 #include "testkit/slots_task.hpp"
+#include "testkit/transfer.hpp"

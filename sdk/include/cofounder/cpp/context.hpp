@@ -20,8 +20,7 @@ struct Call {
   Call(const HostTables& host, const cof_call& call) noexcept
       : tables{&host}, id{call.id}, deadline_ns{call.deadline_ns} {}
   // Of the plugin itself: what is started for it lives until the plugin stops.
-  explicit Call(const HostTables& host) noexcept
-      : tables{&host}, id{0}, deadline_ns{INT64_MAX} {}
+  explicit Call(const HostTables& host) noexcept : tables{&host}, id{0}, deadline_ns{INT64_MAX} {}
 
   const HostTables* tables;
   std::uint64_t id;
@@ -75,9 +74,9 @@ class Context {
   // As emit(), but COF_ELIMIT when there is no room now.
   Result<void> try_emit(const Json& piece) const {
     const std::string text = to_text(piece);
-    return checked(tables()(tables().call, &cof_call_service::emit, call_->id, to_c(text),
-                            std::uint64_t{0}),
-                   "emit");
+    return checked(
+        tables()(tables().call, &cof_call_service::emit, call_->id, to_c(text), std::uint64_t{0}),
+        "emit");
   }
 
   // ---- Time and cancelling
@@ -195,8 +194,8 @@ class Context {
 
  private:
   template <class T, class Table, class Slot, class... Args>
-  Future<T> ask(const char* what, Result<T> (*read)(detail::Pending&), const Table* table, Slot slot,
-                Args... args) const {
+  Future<T> ask(const char* what, Result<T> (*read)(detail::Pending&), const Table* table,
+                Slot slot, Args... args) const {
     const auto start = [&](std::uint64_t tag) {
       return tables()(table, slot, call_->id, args..., tag);
     };

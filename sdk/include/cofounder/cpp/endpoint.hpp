@@ -52,7 +52,8 @@ inline Outcome exception_outcome() {
   } catch (const std::exception& error) {
     return {{}, Failure{COF_EINTERNAL, "exception", error.what()}};
   } catch (...) {
-    return {{}, Failure{COF_EINTERNAL, "exception", "It threw something that is no std::exception."}};
+    return {{},
+            Failure{COF_EINTERNAL, "exception", "It threw something that is no std::exception."}};
   }
 }
 
@@ -67,7 +68,8 @@ Task<Outcome> await_outcome(Context ctx, Task<T> task) {
   }
 }
 
-// ---- Functions of a plugin ------------------------------------------------------------------------
+// ---- Functions of a plugin
+// ------------------------------------------------------------------------
 
 template <class Function>
 struct Signature;
@@ -138,11 +140,14 @@ Endpoint<Input> make_endpoint(std::string name, C* self, Method method) {
   return endpoint;
 }
 
-// ---- Ending a call --------------------------------------------------------------------------------
+// ---- Ending a call
+// --------------------------------------------------------------------------------
 
 // What the host would refuse must not keep a call from ending.
 inline void make_presentable(Failure& failure) {
-  const auto is_fine = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  const auto is_fine = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  };
   bool fine = failure.code.size() <= 64;
   for (const char c : failure.code) fine = fine && is_fine(c);
   if (!fine) failure.code.clear();
@@ -198,7 +203,8 @@ inline void end_later(const Call& call, Outcome outcome) {
                  static_cast<const cof_outcome*>(&given));
 }
 
-// ---- Running a coroutine as a call ----------------------------------------------------------------
+// ---- Running a coroutine as a call
+// ----------------------------------------------------------------
 
 // While the entry runs that began the call, its end goes there; later, to complete().  Nothing here
 // is atomic: the host never enters one call twice at a time.

@@ -11,14 +11,13 @@
 
 namespace cofounder::sdk::inline v1 {
 
-// A file that a client named, opened by the host; got from Context::open() and create().  Closed when
-// it is dropped, at the latest with its call; what was written and not committed vanishes.
+// A file that a client named, opened by the host; got from Context::open() and create().  Closed
+// when it is dropped, at the latest with its call; what was written and not committed vanishes.
 class File {
  public:
   File(const detail::HostTables& tables, std::uint64_t handle) noexcept
       : tables_{&tables}, handle_{handle} {}
-  File(File&& other) noexcept
-      : tables_{other.tables_}, handle_{std::exchange(other.handle_, 0)} {}
+  File(File&& other) noexcept : tables_{other.tables_}, handle_{std::exchange(other.handle_, 0)} {}
   File& operator=(File&& other) noexcept {
     std::swap(tables_, other.tables_);
     std::swap(handle_, other.handle_);
@@ -37,7 +36,8 @@ class File {
                   "read the size of a file");
   }
 
-  // At most `size` bytes from `offset` into `buffer`: how many, 0 at the end.  May wait for the disk.
+  // At most `size` bytes from `offset` into `buffer`: how many, 0 at the end.  May wait for the
+  // disk.
   Result<std::uint64_t> read(std::uint64_t offset, void* buffer, std::uint64_t size) const {
     return number(tables_->ask(tables_->file, &cof_file_service::read,
                                std::int64_t{COF_EUNSUPPORTED}, handle_, offset, buffer, size),

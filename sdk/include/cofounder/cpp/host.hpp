@@ -44,7 +44,8 @@ struct HostTables {
     return (table->*slot)(host, args...);
   }
   template <class Table, class... Slot, class... Args>
-  std::int32_t operator()(const Table* table, std::int32_t (*Table::*slot)(const cof_host*, Slot...),
+  std::int32_t operator()(const Table* table,
+                          std::int32_t (*Table::*slot)(const cof_host*, Slot...),
                           Args... args) const noexcept {
     return ask(table, slot, std::int32_t{COF_EUNSUPPORTED}, args...);
   }
@@ -141,7 +142,8 @@ class Host {
     tables_->log->write(tables_->host, call_id, static_cast<std::int32_t>(level), to_c(text));
   }
   bool logs(LogLevel level) const noexcept {
-    return (*tables_)(tables_->log, &cof_log_service::enabled, static_cast<std::int32_t>(level)) == 1;
+    return (*tables_)(tables_->log, &cof_log_service::enabled, static_cast<std::int32_t>(level)) ==
+           1;
   }
 
   // Time as the host sees it; 0 without cof.timer/1.
@@ -213,8 +215,8 @@ class Host {
     const auto status = (*tables_)(tables_->metric, &cof_metric_service::family,
                                    static_cast<const cof_metric_family*>(&family), &handle);
     if (status >= 0) return Metric{tables_, handle};
-    log(LogLevel::warning, "no metric " + std::string{name} + ": " + status_name(status) +
-                               ", ignoring");
+    log(LogLevel::warning,
+        "no metric " + std::string{name} + ": " + status_name(status) + ", ignoring");
     return {};
   }
 

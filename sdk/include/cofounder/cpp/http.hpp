@@ -22,7 +22,8 @@ namespace detail {
 
 inline std::string header_lines(const HttpHeaders& headers) {
   std::string lines;
-  for (const auto& [name, value] : headers) lines.append(name).append(": ").append(value).append("\n");
+  for (const auto& [name, value] : headers)
+    lines.append(name).append(": ").append(value).append("\n");
   return lines;
 }
 
@@ -112,15 +113,15 @@ class HttpRequest {
   std::string url;
   HttpHeaders headers;
   std::vector<HttpPart> parts;
-  bool idempotent = false;              // the same request twice does no harm
-  Milliseconds connect_timeout{0};      // 0: 5 s
-  Milliseconds total_timeout{0};        // of one try; 0: the call's deadline only
-  Milliseconds idle_timeout{0};         // 0: 60 s
-  Milliseconds retry_wait_max{0};       // a longer Retry-After is not waited for; 0: 60 s
-  std::uint64_t response_bytes_max = 0; // 0: 8 MiB for a whole answer, no limit else
-  std::uint64_t item_bytes_max = 0;     // longest line or event; 0: 1 MiB
-  std::int32_t tries_max = 0;           // 0: 3; 1: none is tried again
-  std::string retry_statuses;           // tried again besides the usual ones: "420,423"
+  bool idempotent = false;               // the same request twice does no harm
+  Milliseconds connect_timeout{0};       // 0: 5 s
+  Milliseconds total_timeout{0};         // of one try; 0: the call's deadline only
+  Milliseconds idle_timeout{0};          // 0: 60 s
+  Milliseconds retry_wait_max{0};        // a longer Retry-After is not waited for; 0: 60 s
+  std::uint64_t response_bytes_max = 0;  // 0: 8 MiB for a whole answer, no limit else
+  std::uint64_t item_bytes_max = 0;      // longest line or event; 0: 1 MiB
+  std::int32_t tries_max = 0;            // 0: 3; 1: none is tried again
+  std::string retry_statuses;            // tried again besides the usual ones: "420,423"
 };
 
 // An answer that came completely, of whatever status code.
@@ -159,7 +160,9 @@ class Http {
   Http(const detail::HostTables& tables, std::uint64_t call_id) noexcept
       : tables_{&tables}, call_id_{call_id} {}
 
-  Future<HttpResponse> get(std::string url) const { return send(HttpRequest{"GET", std::move(url)}); }
+  Future<HttpResponse> get(std::string url) const {
+    return send(HttpRequest{"GET", std::move(url)});
+  }
   // The whole answer.
   Future<HttpResponse> send(const HttpRequest& request) const;
   // The body of a 2xx goes into `into`, opened for writing; commit() it afterwards.

@@ -187,13 +187,13 @@ inline Future<HttpStream> Http::stream(const HttpRequest& request, Framing frami
   auto* exchange = new detail::HttpExchange{*tables_};
   exchange->streamed = true;
   Future<HttpStream> future{exchange, [](detail::Pending& answered) -> Result<HttpStream> {
-    auto& opened = static_cast<detail::HttpExchange&>(answered);
-    if (opened.done() && opened.last.status < 0 && opened.items.empty()) {
-      return opened.last.failure();
-    }
-    opened.retain();  // the future lets go of its own share
-    return HttpStream{detail::Ref<detail::HttpExchange>{&opened}};
-  }};
+                              auto& opened = static_cast<detail::HttpExchange&>(answered);
+                              if (opened.done() && opened.last.status < 0 && opened.items.empty()) {
+                                return opened.last.failure();
+                              }
+                              opened.retain();  // the future lets go of its own share
+                              return HttpStream{detail::Ref<detail::HttpExchange>{&opened}};
+                            }};
   exchange->start(call_id_, request, static_cast<std::int32_t>(framing), COF_HTTP_PULL, 0);
   if (!exchange->done()) exchange->allow(detail::HttpExchange::window);
   return future;
@@ -213,10 +213,14 @@ inline void Multipart::open(std::string_view name, std::string_view file_name,
   const auto quoted = [](std::string_view text) {
     std::string safe;
     for (const char c : text) {
-      if (c == '"') safe += "%22";
-      else if (c == '\r') safe += "%0D";
-      else if (c == '\n') safe += "%0A";
-      else safe += c;
+      if (c == '"')
+        safe += "%22";
+      else if (c == '\r')
+        safe += "%0D";
+      else if (c == '\n')
+        safe += "%0A";
+      else
+        safe += c;
     }
     return safe;
   };

@@ -49,8 +49,8 @@ class Plugin {
   virtual Task<void> stop(Context) { co_return; }
 
  protected:
-  // An operation of the manifest.  `method` takes (Context, Json), either or none of them, and gives
-  // Json or Result<Json>, or as a coroutine Task<Json> or Task<Result<Json>>.
+  // An operation of the manifest.  `method` takes (Context, Json), either or none of them, and
+  // gives Json or Result<Json>, or as a coroutine Task<Json> or Task<Result<Json>>.
   template <class Method>
   void operation(std::string name, Method method) {
     operations_.push_back(detail::make_endpoint<Json>(std::move(name), self<Method>(), method));
@@ -77,8 +77,8 @@ class Plugin {
   // plugin stops.  For spawn().
   Context background() const noexcept { return Context{*background_}; }
 
-  // Runs `task` beside all calls, soon and on a worker.  It ends when what it waits for is cancelled
-  // at stop; a failure is logged.
+  // Runs `task` beside all calls, soon and on a worker.  It ends when what it waits for is
+  // cancelled at stop; a failure is logged.
   void spawn(Task<void> task) const;
 
  private:

@@ -181,8 +181,8 @@ struct Answered {
 
 }  // namespace detail
 
-// The answer that a host service will give.  The service was asked when the Future was made, so that
-// several may be under way at once:
+// The answer that a host service will give.  The service was asked when the Future was made, so
+// that several may be under way at once:
 //   auto first = ctx.http().get(a);
 //   auto second = ctx.http().get(b);
 //   auto one = co_await first;

@@ -26,24 +26,42 @@ using WallTime = std::chrono::sys_time<Milliseconds>;
 // The word for a status, used as a failure's code when nobody gave a better one.
 inline const char* status_name(std::int32_t status) noexcept {
   switch (status) {
-    case COF_OK: return "ok";
-    case COF_PENDING: return "pending";
-    case COF_DEFERRED: return "deferred";
-    case COF_EINVALID: return "invalid";
-    case COF_ENOTFOUND: return "not_found";
-    case COF_EEXISTS: return "exists";
-    case COF_EDENIED: return "denied";
-    case COF_ELIMIT: return "limit_reached";
-    case COF_ECANCELLED: return "cancelled";
-    case COF_ETIMEDOUT: return "timed_out";
-    case COF_EUNAVAILABLE: return "unavailable";
-    case COF_ECONFLICT: return "conflict";
-    case COF_EUNSUPPORTED: return "unsupported";
-    case COF_EGONE: return "gone";
-    case COF_ETOOBIG: return "too_big";
-    case COF_EINTERNAL: return "internal";
-    case COF_ECRASHED: return "crashed";
-    default: return "failed";
+    case COF_OK:
+      return "ok";
+    case COF_PENDING:
+      return "pending";
+    case COF_DEFERRED:
+      return "deferred";
+    case COF_EINVALID:
+      return "invalid";
+    case COF_ENOTFOUND:
+      return "not_found";
+    case COF_EEXISTS:
+      return "exists";
+    case COF_EDENIED:
+      return "denied";
+    case COF_ELIMIT:
+      return "limit_reached";
+    case COF_ECANCELLED:
+      return "cancelled";
+    case COF_ETIMEDOUT:
+      return "timed_out";
+    case COF_EUNAVAILABLE:
+      return "unavailable";
+    case COF_ECONFLICT:
+      return "conflict";
+    case COF_EUNSUPPORTED:
+      return "unsupported";
+    case COF_EGONE:
+      return "gone";
+    case COF_ETOOBIG:
+      return "too_big";
+    case COF_EINTERNAL:
+      return "internal";
+    case COF_ECRASHED:
+      return "crashed";
+    default:
+      return "failed";
   }
 }
 
@@ -94,8 +112,7 @@ class Failure {
 class Failed : public std::exception {
  public:
   explicit Failed(Failure failure) : failure_{std::move(failure)} {}
-  Failed(std::string code, std::string message)
-      : failure_{std::move(code), std::move(message)} {}
+  Failed(std::string code, std::string message) : failure_{std::move(code), std::move(message)} {}
 
   const char* what() const noexcept override { return failure_.message.c_str(); }
   const Failure& failure() const noexcept { return failure_; }
@@ -177,7 +194,8 @@ class [[nodiscard]] Result<void> {
   std::optional<Failure> failure_;
 };
 
-// ---- Between the C and the C++ form of text and bytes --------------------------------------------
+// ---- Between the C and the C++ form of text and bytes
+// --------------------------------------------
 
 inline cof_str to_c(std::string_view text) noexcept { return {text.data(), text.size()}; }
 inline cof_bytes to_bytes(std::string_view text) noexcept { return {text.data(), text.size()}; }
@@ -229,7 +247,8 @@ inline Result<void> checked(std::int32_t status, std::string_view what) {
 template <class Struct>
 Struct copy_struct(const Struct* given) noexcept {
   Struct copy{};
-  const std::size_t size = given->struct_size < sizeof(Struct) ? given->struct_size : sizeof(Struct);
+  const std::size_t size =
+      given->struct_size < sizeof(Struct) ? given->struct_size : sizeof(Struct);
   __builtin_memcpy(&copy, given, size);
   return copy;
 }

@@ -64,9 +64,9 @@ struct Slots {
   static std::int32_t start(void* self, const cof_call* call) noexcept {
     return guarded(self, *call, [&](Instance& instance) {
       for (const auto& event : instance.plugin->events_) {
-        checked(instance.tables(instance.tables.event, &cof_event_service::subscribe,
-                                to_c(event.name)),
-                "subscribe to " + event.name)
+        checked(
+            instance.tables(instance.tables.event, &cof_event_service::subscribe, to_c(event.name)),
+            "subscribe to " + event.name)
             .value();
       }
       return run_hook(instance, *call, &Plugin::start);
@@ -92,22 +92,20 @@ struct Slots {
           return enter(instance, find(plugin.operations_, invocation, "unknown_operation"), *call,
                        invocation, parse_args(invocation), result);
         case COF_CALL_ROUTE:
-          return enter(instance, find(plugin.routes_, invocation, "unknown_route"), *call, invocation,
-                       RouteRequest{view(invocation.name), view(invocation.args),
-                                    view(invocation.body)},
-                       result);
+          return enter(
+              instance, find(plugin.routes_, invocation, "unknown_route"), *call, invocation,
+              RouteRequest{view(invocation.name), view(invocation.args), view(invocation.body)},
+              result);
         case COF_CALL_EVENT:
-          return enter(instance, find(plugin.events_, invocation, "unknown_topic"), *call, invocation,
-                       parse_args(invocation), result);
+          return enter(instance, find(plugin.events_, invocation, "unknown_topic"), *call,
+                       invocation, parse_args(invocation), result);
         default:
           return std::int32_t{COF_EUNSUPPORTED};
       }
     });
   }
 
-  static void reply(void*, const cof_reply* reply) noexcept {
-    Pending::enter(copy_struct(reply));
-  }
+  static void reply(void*, const cof_reply* reply) noexcept { Pending::enter(copy_struct(reply)); }
 
  private:
   static Json parse_args(const cof_invocation& invocation) {

@@ -43,8 +43,8 @@ class Kv {
   }
   // Answers with the new version, once it is on disk; COF_ECONFLICT (Failure::value is the version
   // that is there) when it is not the expected one.
-  Future<std::int64_t> put(std::string_view key, std::string_view value, std::int64_t expected = any,
-                           Milliseconds ttl = Milliseconds{0}) const {
+  Future<std::int64_t> put(std::string_view key, std::string_view value,
+                           std::int64_t expected = any, Milliseconds ttl = Milliseconds{0}) const {
     cof_kv_put put{};
     put.struct_size = sizeof put;
     put.key = to_c(key);
@@ -63,9 +63,10 @@ class Kv {
                       std::int32_t count = 1000) const {
     auto* pending = new Scan;
     Future<KvPage> future{pending, [](detail::Pending& answered) -> Result<KvPage> {
-      if (answered.last.status < 0) return answered.last.failure();
-      return KvPage{std::move(static_cast<Scan&>(answered).entries), answered.last.value == 1};
-    }};
+                            if (answered.last.status < 0) return answered.last.failure();
+                            return KvPage{std::move(static_cast<Scan&>(answered).entries),
+                                          answered.last.value == 1};
+                          }};
     pending->started((*tables_)(tables_->kv, &cof_kv_service::scan, call_id_, to_c(prefix),
                                 to_c(after), count, pending->tag()),
                      "kv scan");
@@ -148,8 +149,8 @@ class UsageRecord {
 
 namespace detail {
 
-inline std::int32_t submit(const HostTables& tables, std::uint64_t call_id,
-                           const TaskRequest& task, std::uint64_t tag) {
+inline std::int32_t submit(const HostTables& tables, std::uint64_t call_id, const TaskRequest& task,
+                           std::uint64_t tag) {
   const std::string args = to_text(task.args);
   cof_task_request request{};
   request.struct_size = sizeof request;

@@ -27,9 +27,10 @@
 //   wrong                                        right
 //   if (!co_await stream.next()) ...             auto item = co_await stream.next(); if (!item) ...
 //   while (co_await more()) ...                  for (;;) { const bool more = co_await ...; }
-//   co_await run([x] {...})                      auto job = [x] {...}; co_await run(std::move(job));
-//   co_await send({.url = u})                    HttpRequest request{...}; co_await send(request);
-//   co_await emit(Json::object({{"a", 1}}))      name the Json first (a braced list in a co_await
+//   co_await run([x] {...})                      auto job = [x] {...}; co_await
+//   run(std::move(job)); co_await send({.url = u})                    HttpRequest request{...};
+//   co_await send(request); co_await emit(Json::object({{"a", 1}}))      name the Json first (a
+//   braced list in a co_await
 //                                                expression does not compile)
 // For the same reason no class of this layer that one would write inside a co_await expression is
 // an aggregate.

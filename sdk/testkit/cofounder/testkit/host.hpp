@@ -143,7 +143,8 @@ inline void Host::stop() {
   }
   run();
   for (const Call& call : calls) {
-    if (!call.ended) complain("call " + std::to_string(call.id) + " (" + call.name + ") never ended");
+    if (!call.ended)
+      complain("call " + std::to_string(call.id) + " (" + call.name + ") never ended");
   }
   plugin_->destroy(std::exchange(self_, nullptr));
 }
@@ -280,9 +281,9 @@ inline bool Host::deliver_one() {
 
 inline bool Host::fire_timer(std::int64_t until_ns) {
   const std::lock_guard lock{mutex_};
-  const auto next = std::min_element(
-      timers_.begin(), timers_.end(),
-      [](const Timer& a, const Timer& b) { return a.due_ns < b.due_ns; });
+  const auto next =
+      std::min_element(timers_.begin(), timers_.end(),
+                       [](const Timer& a, const Timer& b) { return a.due_ns < b.due_ns; });
   if (next == timers_.end() || next->due_ns > until_ns) return false;
   const Timer timer = *next;
   timers_.erase(next);
@@ -327,9 +328,8 @@ inline void Host::advance(std::int64_t ns) {
 
 inline bool Host::logged(std::string_view part) const {
   const std::lock_guard lock{mutex_};
-  return std::any_of(logs.begin(), logs.end(), [&](const Logged& line) {
-    return line.text.find(part) != std::string::npos;
-  });
+  return std::any_of(logs.begin(), logs.end(),
+                     [&](const Logged& line) { return line.text.find(part) != std::string::npos; });
 }
 
 inline Call* Host::find_running(std::uint64_t id) {
@@ -341,52 +341,5 @@ inline Call* Host::find_running(std::uint64_t id) {
 
 inline void Host::accept_tag(std::uint64_t tag) { open_tags_.insert(tag); }
 inline void Host::queue(QueuedReply reply) { replies_.push_back(std::move(reply)); }
-
-// ---- HTTP ---------------------------------------------------------------------------------------
-
-inline void Host::finish_transfer(Transfer& transfer, std::int32_t status) {
-  const bool succeeded = transfer.answer.status >= 200 && transfer.answer.status < 300;
-  QueuedReply end{.tag = transfer.tag, .call_id = transfer.call_id, .status = status};
-  end.kind = COF_HTTP_END;
-  if (status == COF_OK) {
-    end.value = transfer.answer.status;
-    end.retry_after_ms = transfer.answer.retry_after_ms;
-    std::string body;
-    for (const HttpItem& item : transfer.answer.items) body += item.body;
-    end.value2 = static_cast<std::int64_t>(body.size());
-    if (transfer.framing == COF_HTTP_FILE && succeeded) {
-      open_files[transfer.response_file].content = body;
-    } else if (transfer.framing == COF_HTTP_WHOLE || !succeeded) {
-      end.body = std::move(body);
-    }
-  } else {
-    end.error_message = "scripted failure of the transport";
-  }
-  queue(std::move(end));
-  transfers.erase(transfer.handle);
-}
-
-inline void Host::pump(Transfer& transfer) {
-  const HttpAnswer& answer = transfer.answer;
-  if (answer.silent) return;
-  if (!transfer.head_sent && !(answer.transport < 0 && answer.items.empty())) {
-    transfer.head_sent = true;
-    queue(QueuedReply{.tag = transfer.tag, .call_id = transfer.call_id, .flags = 0,
-                      .kind = COF_HTTP_HEAD, .value = answer.status, .body = answer.headers});
-  }
-  const bool pieces = transfer.framing == COF_HTTP_CHUNKS || transfer.framing == COF_HTTP_LINES ||
-                      transfer.framing == COF_HTTP_SSE;
-  if (pieces && answer.status >= 200 && answer.status < 300) {
-    while (transfer.next_item < answer.items.size()) {
-      if (transfer.pulled && transfer.credit <= 0) return;
-      const HttpItem& item = answer.items[transfer.next_item++];
-      transfer.credit -= static_cast<std::int64_t>(item.body.size());
-      queue(QueuedReply{.tag = transfer.tag, .call_id = transfer.call_id, .flags = 0,
-                        .kind = COF_HTTP_BODY, .body = item.body, .name = item.event,
-                        .id = item.id});
-    }
-  }
-  finish_transfer(transfer, answer.transport);
-}
 
 }  // namespace cofounder::testkit

@@ -42,12 +42,12 @@ struct Call {
 
   std::vector<std::pair<double, std::string>> progress;
   std::vector<std::string> emitted;
-  std::string checkpoint;                     // what a later attempt would get
+  std::string checkpoint;  // what a later attempt would get
   std::optional<std::int64_t> deferred_to_ms;
-  int http_status = 200;                      // of a route
+  int http_status = 200;  // of a route
   std::string http_headers;
-  std::vector<std::string> sent;              // pieces of a streamed route
-  std::optional<Ended> failure;               // from cof.error/1, until the call ends
+  std::vector<std::string> sent;  // pieces of a streamed route
+  std::optional<Ended> failure;   // from cof.error/1, until the call ends
 };
 
 struct Logged {
@@ -177,8 +177,8 @@ struct Transfer {
   std::uint64_t tag = 0;
   std::uint64_t response_file = 0;
   std::int32_t framing = COF_HTTP_WHOLE;
-  bool pulled = false;         // COF_HTTP_PULL
-  std::int64_t credit = 0;     // bytes that may still be sent to the plugin
+  bool pulled = false;      // COF_HTTP_PULL
+  std::int64_t credit = 0;  // bytes that may still be sent to the plugin
   bool head_sent = false;
   HttpAnswer answer;
   std::size_t next_item = 0;

@@ -52,13 +52,48 @@ struct Slots {
 
   static void fill(Host& self);
   static void fill_call(Host& self);
-  static void fill_http_and_timer(Host& self);
-  static void fill_log_and_metric(Host& self);
+  static void fill_output(Host& self);
+  static void fill_error(Host& self);
+  static void fill_http_control(Host& self);
+  static void fill_timer(Host& self);
+  static void fill_http(Host& self);
+  static void fill_log(Host& self);
+  static void fill_metric(Host& self);
   static void fill_route_and_event(Host& self);
   static void fill_config_and_secret(Host& self);
-  static void fill_store(Host& self);  // the rest stands in slots_store.hpp
+  static void fill_kv(Host& self);
+  static void fill_kv_changes(Host& self);
+  static void fill_stats(Host& self);
   static void fill_task(Host& self);
+  static void fill_attempt(Host& self);
+  static void fill_usage(Host& self);
   static void fill_file(Host& self);
+
+  // The value of a key that has not expired.
+  static std::map<std::string, KvValue>::iterator live(Host& the, const std::string& key) {
+    const auto found = the.values.find(key);
+    if (found == the.values.end() || found->second.expires_ms == 0 ||
+        found->second.expires_ms > the.wall_ms) {
+      return found;
+    }
+    the.values.erase(found);
+    return the.values.end();
+  }
+  // Answers a question about one key with what `work` gives.
+  template <class Work>
+  static std::int32_t on_key(const cof_host* host, const char* slot, std::uint64_t id, cof_str key,
+                             std::uint64_t tag, Work work) {
+    return serve(host, slot, [&](Host& the, Wire& wire) {
+      const std::string copy{view(wire(key))};
+      if (copy.empty() || copy.size() > 512) return COF_EINVALID;
+      if (!the.accepts(id)) return COF_EGONE;
+      need_tag(the, tag);
+      QueuedReply reply{.tag = tag, .call_id = id, .status = the.kv_status};
+      if (the.kv_status >= 0) work(the, copy, reply);
+      the.queue(std::move(reply));
+      return COF_OK;
+    });
+  }
 
   static std::int32_t pointer_text(const std::string& json, cof_str pointer, const cof_sink* out,
                                    bool plain) {
@@ -98,6 +133,9 @@ inline void Slots::fill_call(Host& self) {
       return call == nullptr ? std::int32_t{COF_EGONE} : call->cancel_reason;
     });
   };
+}
+
+inline void Slots::fill_output(Host& self) {
   self.call_table.progress = [](const cof_host* host, std::uint64_t id, double fraction,
                                 cof_str given) {
     return serve(host, "progress", [&](Host& the, Wire& wire) {
@@ -141,6 +179,9 @@ inline void Slots::fill_call(Host& self) {
       return COF_OK;
     });
   };
+}
+
+inline void Slots::fill_error(Host& self) {
   self.error_table = {sizeof self.error_table, 0, {}};
   self.error_table.set = [](const cof_host* host, std::uint64_t id, const cof_failure* given) {
     return serve(host, "error set", [&](Host& the, Wire& wire) {
@@ -163,7 +204,7 @@ inline void Slots::fill_call(Host& self) {
   };
 }
 
-inline void Slots::fill_http_and_timer(Host& self) {
+inline void Slots::fill_http(Host& self) {
   self.http_table = {};
   self.http_table.struct_size = sizeof self.http_table;
   self.http_table.start = [](const cof_host* host, std::uint64_t id, const cof_http_request* given,
@@ -219,6 +260,9 @@ inline void Slots::fill_http_and_timer(Host& self) {
       return COF_OK;
     });
   };
+}
+
+inline void Slots::fill_http_control(Host& self) {
   self.http_table.cancel = [](const cof_host* host, std::uint64_t handle) {
     return serve(host, "http cancel", [&](Host& the, Wire&) {
       const auto found = the.transfers.find(handle);
@@ -237,7 +281,9 @@ inline void Slots::fill_http_and_timer(Host& self) {
       return COF_OK;
     });
   };
+}
 
+inline void Slots::fill_timer(Host& self) {
   self.timer_table = {sizeof self.timer_table, 0, {}, {}, {}, {}};
   self.timer_table.after = [](const cof_host* host, std::uint64_t id, std::int64_t delay_ns,
                               std::uint64_t tag, std::uint64_t* timer) {
@@ -245,7 +291,8 @@ inline void Slots::fill_http_and_timer(Host& self) {
       if (!the.accepts(id)) return COF_EGONE;
       need_tag(the, tag);
       const std::uint64_t handle = ++the.next_handle_;
-      the.timers_.push_back(Timer{handle, id, tag, the.now_ns + std::max<std::int64_t>(delay_ns, 0)});
+      the.timers_.push_back(
+          Timer{handle, id, tag, the.now_ns + std::max<std::int64_t>(delay_ns, 0)});
       if (timer != nullptr) *timer = handle;
       return COF_OK;
     });
@@ -254,8 +301,8 @@ inline void Slots::fill_http_and_timer(Host& self) {
     return serve(host, "timer cancel", [&](Host& the, Wire&) {
       for (auto timer = the.timers_.begin(); timer != the.timers_.end(); ++timer) {
         if (timer->handle != handle) continue;
-        the.queue(QueuedReply{.tag = timer->tag, .call_id = timer->call_id,
-                              .status = COF_ECANCELLED});
+        the.queue(
+            QueuedReply{.tag = timer->tag, .call_id = timer->call_id, .status = COF_ECANCELLED});
         the.timers_.erase(timer);
         return COF_OK;
       }

@@ -7,7 +7,7 @@
 // The inside of testkit.hpp: services that keep something, and the tables as a whole.
 namespace cofounder::testkit {
 
-inline void Slots::fill_log_and_metric(Host& self) {
+inline void Slots::fill_log(Host& self) {
   self.log_table = {sizeof self.log_table, 0, {}, {}};
   self.log_table.write = [](const cof_host* host, std::uint64_t id, std::int32_t level,
                             cof_str given) {
@@ -17,7 +17,9 @@ inline void Slots::fill_log_and_metric(Host& self) {
     });
   };
   self.log_table.enabled = [](const cof_host*, std::int32_t) -> std::int32_t { return 1; };
+}
 
+inline void Slots::fill_metric(Host& self) {
   self.metric_table = {sizeof self.metric_table, 0, {}, {}, {}, {}, {}, {}};
   self.metric_table.family = [](const cof_host* host, const cof_metric_family* given,
                                 std::uint64_t* handle) {
@@ -46,10 +48,14 @@ inline void Slots::fill_log_and_metric(Host& self) {
       std::vector<std::string> names;
       for (std::uint64_t i = 0; i < count; ++i) names.emplace_back(view(wire(labels[i])));
       auto& series = the.metrics[family->second].values[names];
-      if (what == Change::forget) series.clear();
-      else if (what == Change::observe) series.push_back(value);
-      else if (what == Change::set || series.empty()) series = {value};
-      else series.back() += value;
+      if (what == Change::forget)
+        series.clear();
+      else if (what == Change::observe)
+        series.push_back(value);
+      else if (what == Change::set || series.empty())
+        series = {value};
+      else
+        series.back() += value;
       return COF_OK;
     });
   };
@@ -154,7 +160,8 @@ inline void Slots::fill_config_and_secret(Host& self) {
       const Call* call = the.find_running(id);
       if (call == nullptr) return std::int32_t{COF_EGONE};
       if (call->kind != COF_CALL_OPERATION) return std::int32_t{COF_EINVALID};
-      std::string name = (std::filesystem::temp_directory_path() / "cofounder-test-XXXXXX").string();
+      std::string name =
+          (std::filesystem::temp_directory_path() / "cofounder-test-XXXXXX").string();
       const std::string key = (kind == COF_SCRATCH_TASK ? "t" + call->task_id : std::to_string(id));
       std::string& known = the.scratch_paths_[key];
       if (known.empty()) {
@@ -166,32 +173,9 @@ inline void Slots::fill_config_and_secret(Host& self) {
   };
 }
 
-inline void Slots::fill_store(Host& self) {
-  static constexpr auto live = [](Host& the, const std::string& key) {
-    const auto found = the.values.find(key);
-    if (found != the.values.end() && found->second.expires_ms != 0 &&
-        found->second.expires_ms <= the.wall_ms) {
-      the.values.erase(found);
-      return the.values.end();
-    }
-    return found;
-  };
-  // Answers a question about one key with what `work` gives.
-  static constexpr auto on_key = [](const cof_host* host, const char* slot, std::uint64_t id,
-                                    cof_str key, std::uint64_t tag, auto work) {
-    return serve(host, slot, [&](Host& the, Wire& wire) {
-      const std::string copy{view(wire(key))};
-      if (copy.empty() || copy.size() > 512) return COF_EINVALID;
-      if (!the.accepts(id)) return COF_EGONE;
-      need_tag(the, tag);
-      QueuedReply reply{.tag = tag, .call_id = id, .status = the.kv_status};
-      if (the.kv_status >= 0) work(the, copy, reply);
-      the.queue(std::move(reply));
-      return COF_OK;
-    });
-  };
-  static constexpr auto read = [](Host& the, const std::string& key, QueuedReply& reply,
-                                  bool remove) {
+inline void Slots::fill_kv(Host& self) {
+  [[maybe_unused]] static constexpr auto read = [](Host& the, const std::string& key,
+                                                   QueuedReply& reply, bool remove) {
     const auto found = live(the, key);
     if (found == the.values.end()) {
       reply.status = COF_ENOTFOUND;
@@ -200,16 +184,6 @@ inline void Slots::fill_store(Host& self) {
     reply.body = found->second.value;
     reply.value = found->second.version;
     if (remove) the.values.erase(found);
-  };
-  // Whether the version is the expected one; says which is there when not.
-  static constexpr auto matches = [](Host& the, const std::string& key, std::int64_t expected,
-                                     QueuedReply& reply) {
-    const auto found = live(the, key);
-    const std::int64_t version = found == the.values.end() ? 0 : found->second.version;
-    if (expected == COF_KV_ANY || expected == version) return true;
-    reply.status = COF_ECONFLICT;
-    reply.value = version;
-    return false;
   };
   self.kv_table = {sizeof self.kv_table, 0, {}, {}, {}, {}, {}};
   self.kv_table.get = [](const cof_host* host, std::uint64_t id, cof_str key, std::uint64_t tag) {
@@ -222,11 +196,55 @@ inline void Slots::fill_store(Host& self) {
       read(the, name, reply, /*remove=*/true);
     });
   };
+  self.kv_table.scan = [](const cof_host* host, std::uint64_t id, cof_str prefix, cof_str after,
+                          std::int32_t count, std::uint64_t tag) {
+    return serve(host, "kv scan", [&](Host& the, Wire& wire) {
+      const std::string start{view(wire(prefix))};
+      const std::string beyond{view(wire(after))};
+      if (count < 1 || count > 1000) return COF_EINVALID;
+      if (!the.accepts(id)) return COF_EGONE;
+      need_tag(the, tag);
+      QueuedReply last{.tag = tag, .call_id = id, .status = the.kv_status};
+      for (const auto& [key, kept] : the.values) {
+        if (the.kv_status < 0 || !key.starts_with(start) || key <= beyond) continue;
+        if (kept.expires_ms != 0 && kept.expires_ms <= the.wall_ms) continue;
+        if (count-- == 0) {
+          last.value = 1;
+          break;
+        }
+        the.queue(QueuedReply{.tag = tag,
+                              .call_id = id,
+                              .flags = 0,
+                              .kind = COF_KV_ENTRY,
+                              .value = kept.version,
+                              .body = kept.value,
+                              .name = key});
+      }
+      the.queue(std::move(last));
+      return COF_OK;
+    });
+  };
+}
+
+inline void Slots::fill_kv_changes(Host& self) {
+  // Whether the version is the expected one; says which is there when not.
+  [[maybe_unused]] static constexpr auto matches = [](Host& the, const std::string& key,
+                                                      std::int64_t expected, QueuedReply& reply) {
+    const auto found = live(the, key);
+    const std::int64_t version = found == the.values.end() ? 0 : found->second.version;
+    if (expected == COF_KV_ANY || expected == version) return true;
+    reply.status = COF_ECONFLICT;
+    reply.value = version;
+    return false;
+  };
   self.kv_table.put = [](const cof_host* host, std::uint64_t id, const cof_kv_put* given,
                          std::uint64_t tag) {
     Wire outer;
     const cof_kv_put* put = nullptr;
-    const auto taken = serve(host, "kv put", [&](Host&, Wire&) { put = outer(given); return COF_OK; });
+    const auto taken = serve(host, "kv put", [&](Host&, Wire&) {
+      put = outer(given);
+      return COF_OK;
+    });
     if (taken < 0) return taken;
     return on_key(host, "kv put", id, put->key, tag,
                   [put](Host& the, const auto& name, auto& reply) {
@@ -247,29 +265,9 @@ inline void Slots::fill_store(Host& self) {
                     }
                   });
   };
-  self.kv_table.scan = [](const cof_host* host, std::uint64_t id, cof_str prefix, cof_str after,
-                          std::int32_t count, std::uint64_t tag) {
-    return serve(host, "kv scan", [&](Host& the, Wire& wire) {
-      const std::string start{view(wire(prefix))};
-      const std::string beyond{view(wire(after))};
-      if (count < 1 || count > 1000) return COF_EINVALID;
-      if (!the.accepts(id)) return COF_EGONE;
-      need_tag(the, tag);
-      QueuedReply last{.tag = tag, .call_id = id, .status = the.kv_status};
-      for (const auto& [key, kept] : the.values) {
-        if (the.kv_status < 0 || !key.starts_with(start) || key <= beyond) continue;
-        if (kept.expires_ms != 0 && kept.expires_ms <= the.wall_ms) continue;
-        if (count-- == 0) {
-          last.value = 1;
-          break;
-        }
-        the.queue(QueuedReply{.tag = tag, .call_id = id, .flags = 0, .kind = COF_KV_ENTRY,
-                              .value = kept.version, .body = kept.value, .name = key});
-      }
-      the.queue(std::move(last));
-      return COF_OK;
-    });
-  };
+}
+
+inline void Slots::fill_stats(Host& self) {
   self.stats_table = {sizeof self.stats_table, 0, {}};
   self.stats_table.tasks = [](const cof_host* host, std::uint64_t id, std::int64_t,
                               std::uint64_t tag) {
@@ -290,4 +288,3 @@ inline void Slots::fill_store(Host& self) {
 }
 
 }  // namespace cofounder::testkit
-

@@ -41,6 +41,9 @@ inline void Slots::fill_task(Host& self) {
       return COF_OK;
     });
   };
+}
+
+inline void Slots::fill_attempt(Host& self) {
   self.task_table.checkpoint = [](const cof_host* host, std::uint64_t id, cof_bytes state,
                                   std::uint64_t tag) {
     return serve(host, "checkpoint", [&](Host& the, Wire& wire) {
@@ -96,7 +99,9 @@ inline void Slots::fill_task(Host& self) {
       return COF_OK;
     });
   };
+}
 
+inline void Slots::fill_usage(Host& self) {
   self.usage_table = {sizeof self.usage_table, 0, {}, {}};
   self.usage_table.record = [](const cof_host* host, std::uint64_t id,
                                const cof_usage_record* given, std::uint64_t tag) {
@@ -210,12 +215,21 @@ inline void Slots::fill_file(Host& self) {
 
 inline void Slots::fill(Host& self) {
   fill_call(self);
-  fill_http_and_timer(self);
-  fill_log_and_metric(self);
+  fill_output(self);
+  fill_error(self);
+  fill_http(self);
+  fill_http_control(self);
+  fill_timer(self);
+  fill_log(self);
+  fill_metric(self);
   fill_route_and_event(self);
   fill_config_and_secret(self);
-  fill_store(self);
+  fill_kv(self);
+  fill_kv_changes(self);
+  fill_stats(self);
   fill_task(self);
+  fill_attempt(self);
+  fill_usage(self);
   fill_file(self);
   self.tables = {{COF_CALL_IID, &self.call_table},       {COF_CONFIG_IID, &self.config_table},
                  {COF_ERROR_IID, &self.error_table},     {COF_EVENT_IID, &self.event_table},
