@@ -273,6 +273,7 @@ void Lifecycle::close(std::optional<Error> error) {
   closed_ = true;
   caller_->close();
   instance_->set_gone();
+  world_.metrics.remove_owner(instance_->id());
   if (!caller_->given_up()) {
     instance_->workers().close();
     state_ = PluginState::stopped;
