@@ -3,6 +3,7 @@
 
 #include "core/base/log.hpp"
 #include "core/host/border.hpp"
+#include "core/host/metric_registry.hpp"
 #include "core/host/outcome.hpp"
 
 #include <utility>
