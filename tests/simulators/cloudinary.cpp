@@ -32,6 +32,17 @@ std::string iso_time(std::time_t time) {
   return text;
 }
 
+// "2026-11-23", and not after today.
+bool is_past_date(std::string_view text) {
+  std::tm parts{};
+  const std::string date{text};
+  const char* end = ::strptime(date.c_str(), "%Y-%m-%d", &parts);
+  if (date.size() != 10 || end != date.c_str() + date.size()) return false;
+  const std::tm wanted = parts;
+  const std::time_t day = ::timegm(&parts);  // normalises a 31st of February
+  return parts.tm_mday == wanted.tm_mday && parts.tm_mon == wanted.tm_mon && day <= now_s();
+}
+
 std::uint32_t big_endian(std::string_view bytes) {
   std::uint32_t value = 0;
   for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
@@ -306,7 +317,8 @@ Response Cloudinary::describe(const Asset& asset, const Fields& fields, bool exi
             {"version_id", asset.etag},
             {"signature", cloudinary_signature({{"public_id", asset.public_id},
                                                 {"version", std::to_string(asset.version)}},
-                                               options_.secret, "SHA1", 1)},
+                                               options_.secret,
+                                               options_.signs_with_sha256 ? "SHA256" : "SHA1", 1)},
             {"resource_type", asset.resource_type},
             {"created_at", iso_time(asset.version)},
             {"tags", Json::array()},
@@ -323,7 +335,7 @@ Response Cloudinary::describe(const Asset& asset, const Fields& fields, bool exi
   if (const auto tags = find("tags"); !tags.empty()) {
     for (const auto tag : split(tags, ',')) json["tags"].push_back(tag);
   }
-  if (const auto context = find("context"); !context.empty()) json["context"] = {{"custom", Json::object()}};
+  if (const auto context = parse_context(find("context"))) json["context"] = {{"custom", *context}};
   if (const auto eager = find("eager"); !eager.empty()) {
     json["eager"] = Json::array();
     for (const auto step : split(eager, '|')) {
@@ -366,9 +378,7 @@ Response Cloudinary::admin(const Request& request, std::string_view path) {
     response = json_response({{"status", "ok"}});
   } else if (path == "usage" || path.starts_with("usage/")) {
     const std::string_view date = path == "usage" ? std::string_view{} : path.substr(6);
-    const bool is_date = date.size() == 10 && date[4] == '-' && date[7] == '-' &&
-                         date.find_first_not_of("0123456789-") == std::string_view::npos;
-    if (!date.empty() && !is_date) return cloudinary_error(400, "Invalid date");
+    if (path != "usage" && !is_past_date(date)) return cloudinary_error(400, "Invalid date");
     const std::lock_guard lock{mutex_};
     std::uint64_t bytes = 0;
     for (const auto& [key, asset] : assets_) bytes += asset.bytes;
