@@ -16,7 +16,6 @@ namespace {
 
 using sdk::Json;
 
-constexpr std::size_t data_uri_bytes_max = 60'000'000;
 constexpr std::uint64_t restarts_max = 3;  // of one chunked upload, over all attempts
 
 // What is the same in all requests of one upload.
@@ -212,10 +211,6 @@ sdk::Task<sdk::Result<Json>> upload(sdk::Context ctx, Account account, Json args
   const auto plan = make_plan(ctx, std::move(account), args);
   if (!plan) co_return plan.failure();
   std::string source = args.at("file").get<std::string>();
-  if (source.starts_with("data:") && source.size() > data_uri_bytes_max) {
-    co_return sdk::Failure(COF_ETOOBIG, "file_too_big",
-                           "args.file: a data: URI may have at most 60 MB; send a file instead");
-  }
   if (is_url(source) || source.starts_with("data:")) {
     co_return co_await upload_source(ctx, &*plan, std::move(source));
   }

@@ -6,8 +6,13 @@
 #include <cofounder/plugin.h>
 #include <cofounder/testkit.hpp>
 
+#include <cctype>
+#include <ctime>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/simulators/cloudinary.hpp"
@@ -22,6 +27,7 @@ class CloudinaryPluginTest : public testing::Test {
   cofounder::testkit::Host host{*cof_plugin_entry_v1()};
   simulator::CloudinaryOptions options;
   std::unique_ptr<simulator::Cloudinary> provider;
+  std::optional<cofounder::testkit::HttpAnswer> scripted;  // instead of the provider's next answer
 
   static Json account() {
     return {{"cloud_name", "demo"}, {"api_key", "1234"},
@@ -58,6 +64,7 @@ class CloudinaryPluginTest : public testing::Test {
   }
 
   cofounder::testkit::HttpAnswer ask(const cofounder::testkit::HttpSent& sent) {
+    if (scripted) return *std::exchange(scripted, std::nullopt);
     simulator::Request request;
     request.method = sent.method;
     const auto path = sent.url.find('/', 8);
@@ -67,7 +74,7 @@ class CloudinaryPluginTest : public testing::Test {
       const auto line = lines.substr(0, lines.find('\n'));
       lines.remove_prefix(line.size() + 1);
       std::string name{line.substr(0, line.find(": "))};
-      for (char& c : name) c = static_cast<char>(std::tolower(c));
+      for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
       request.headers.emplace_back(name, line.substr(line.find(": ") + 2));
     }
     request.body = sent.body;
@@ -98,9 +105,6 @@ class CloudinaryPluginTest : public testing::Test {
   }
   // What the next request gets instead of the provider's answer.
   void answer_once(cofounder::testkit::HttpAnswer answer) {
-    host.on_request = [this, answer](const auto&) {
-      host.on_request = [this](const auto& sent) { return ask(sent); };
-      return answer;
-    };
+    scripted = std::move(answer);
   }
 };
