@@ -24,8 +24,8 @@ struct Plan {
   Credentials credentials;
   Algorithm algorithm = Algorithm::sha1;
   std::string url;
-  Params params;         // without timestamp and signature
-  std::string upload_id; // of a chunked one; the same over all attempts
+  Params params;          // without timestamp and signature
+  std::string upload_id;  // of a chunked one; the same over all attempts
 };
 
 std::string extension_of(const std::string& name) {
@@ -56,13 +56,15 @@ sdk::HttpRequest request_for(const Plan& plan, sdk::Multipart form) {
 
 // The answer has to be the provider's: it signs public id and version.
 sdk::Result<Json> check_asset(const Plan& plan, Json json) {
-  if (const auto status = json.find("status"); status != json.end() && *status == "pending") return json;
+  if (const auto status = json.find("status"); status != json.end() && *status == "pending")
+    return json;
   const auto id = json.find("public_id");
   const auto version = json.find("version");
   const auto signature = json.find("signature");
   const auto url = json.find("secure_url");
-  if (id == json.end() || !id->is_string() || version == json.end() || !version->is_number_integer() ||
-      signature == json.end() || !signature->is_string() || url == json.end() || !url->is_string()) {
+  if (id == json.end() || !id->is_string() || version == json.end() ||
+      !version->is_number_integer() || signature == json.end() || !signature->is_string() ||
+      url == json.end() || !url->is_string()) {
     return sdk::Failure{COF_EFAILED, "bad_answer",
                         "Cloudinary's answer lacks public_id, version, signature or secure_url"}
         .retry();
@@ -129,7 +131,8 @@ Progress saved_progress(sdk::Context ctx, std::uint64_t size, std::uint64_t chun
   const auto of_size = take_number(saved);
   const auto restarts = take_number(saved);
   Progress progress{0, size, restarts.value_or(0)};
-  if (offset && of_size == size && *offset < size && *offset % chunk == 0) progress.offset = *offset;
+  if (offset && of_size == size && *offset < size && *offset % chunk == 0)
+    progress.offset = *offset;
   return progress;
 }
 
@@ -147,8 +150,8 @@ sdk::HttpRequest chunk_request(sdk::Context ctx, const Plan& plan, const sdk::Fi
   return request;
 }
 
-sdk::Task<sdk::Result<Json>> upload_chunks(sdk::Context ctx, const Plan* plan, const sdk::File* file,
-                                           std::uint64_t size) {
+sdk::Task<sdk::Result<Json>> upload_chunks(sdk::Context ctx, const Plan* plan,
+                                           const sdk::File* file, std::uint64_t size) {
   const std::uint64_t chunk = plan->account.chunk_bytes;
   Progress at = saved_progress(ctx, size, chunk);
   bool may_restart = at.restarts < restarts_max;
@@ -186,7 +189,8 @@ sdk::Result<Plan> make_plan(sdk::Context ctx, Account account, const Json& args)
   plan.url = account.api(args.value("resource_type", "auto") + "/upload");
   plan.algorithm = account.algorithm;
   if (args.contains("signature_algorithm")) {
-    plan.algorithm = args.at("signature_algorithm") == "sha256" ? Algorithm::sha256 : Algorithm::sha1;
+    plan.algorithm =
+        args.at("signature_algorithm") == "sha256" ? Algorithm::sha256 : Algorithm::sha1;
   }
   plan.account = std::move(account);
   plan.credentials = std::move(*known);

@@ -50,21 +50,20 @@ TEST_P(CloudinaryErrorTest, HasACodeOfItsOwn) {
   EXPECT_NE(answer.failure().message.find(std::to_string(wanted.status)), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, CloudinaryErrorTest,
-    testing::Values(Case{400, "bad_request", COF_EINVALID, false},
-                    Case{401, "unauthorized", COF_EDENIED, false},
-                    Case{403, "forbidden", COF_EDENIED, false},
-                    Case{404, "not_found", COF_ENOTFOUND, false},
-                    Case{409, "conflict", COF_ECONFLICT, false},
-                    Case{418, "unexpected_status", COF_EFAILED, false},
-                    Case{420, "rate_limited", COF_ELIMIT, true},
-                    Case{423, "processing", COF_EUNAVAILABLE, true},
-                    Case{429, "rate_limited", COF_ELIMIT, true},
-                    Case{500, "provider_error", COF_EUNAVAILABLE, true},
-                    Case{502, "provider_error", COF_EUNAVAILABLE, true},
-                    Case{503, "provider_error", COF_EUNAVAILABLE, true}),
-    [](const auto& item) { return std::to_string(item.param.status); });
+INSTANTIATE_TEST_SUITE_P(All, CloudinaryErrorTest,
+                         testing::Values(Case{400, "bad_request", COF_EINVALID, false},
+                                         Case{401, "unauthorized", COF_EDENIED, false},
+                                         Case{403, "forbidden", COF_EDENIED, false},
+                                         Case{404, "not_found", COF_ENOTFOUND, false},
+                                         Case{409, "conflict", COF_ECONFLICT, false},
+                                         Case{418, "unexpected_status", COF_EFAILED, false},
+                                         Case{420, "rate_limited", COF_ELIMIT, true},
+                                         Case{423, "processing", COF_EUNAVAILABLE, true},
+                                         Case{429, "rate_limited", COF_ELIMIT, true},
+                                         Case{500, "provider_error", COF_EUNAVAILABLE, true},
+                                         Case{502, "provider_error", COF_EUNAVAILABLE, true},
+                                         Case{503, "provider_error", COF_EUNAVAILABLE, true}),
+                         [](const auto& item) { return std::to_string(item.param.status); });
 
 TEST(CloudinaryAnswerTest, HtmlMeansAWrongPathOrWrongCredentials) {
   const auto answer = read_answer(response_of(404, "<!DOCTYPE html><html></html>", "text/html"));
@@ -86,7 +85,8 @@ TEST(CloudinaryAnswerTest, WithoutAReasonInTheBodyTheHeaderCounts) {
     const auto answer = read_answer(response);
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.failure().code, "bad_request");
-    EXPECT_NE(answer.failure().message.find("Missing required parameter - file"), std::string::npos);
+    EXPECT_NE(answer.failure().message.find("Missing required parameter - file"),
+              std::string::npos);
   }
 }
 
@@ -103,7 +103,8 @@ TEST(CloudinaryAnswerTest, NoObjectIsNoAnswer) {
 
 TEST(CloudinaryAnswerTest, WhatWasSignedIsNotRepeated) {
   const auto answer = read_answer(response_of(
-      401, R"({"error": {"message": "Invalid Signature ab. String to sign - 'context=secret'."}})"));
+      401,
+      R"({"error": {"message": "Invalid Signature ab. String to sign - 'context=secret'."}})"));
   ASSERT_FALSE(answer);
   EXPECT_NE(answer.failure().message.find("Invalid Signature ab."), std::string::npos);
   EXPECT_EQ(answer.failure().message.find("secret'"), std::string::npos);

@@ -30,8 +30,10 @@ class CloudinaryPluginTest : public testing::Test {
   std::optional<cofounder::testkit::HttpAnswer> scripted;  // instead of the provider's next answer
 
   static Json account() {
-    return {{"cloud_name", "demo"}, {"api_key", "1234"},
-            {"api_secret", {{"secret", "cloudinary"}}}, {"chunk_bytes", chunk_bytes}};
+    return {{"cloud_name", "demo"},
+            {"api_key", "1234"},
+            {"api_secret", {{"secret", "cloudinary"}}},
+            {"chunk_bytes", chunk_bytes}};
   }
 
   void SetUp() override {
@@ -104,7 +106,5 @@ class CloudinaryPluginTest : public testing::Test {
     return call.ended->error_code;
   }
   // What the next request gets instead of the provider's answer.
-  void answer_once(cofounder::testkit::HttpAnswer answer) {
-    scripted = std::move(answer);
-  }
+  void answer_once(cofounder::testkit::HttpAnswer answer) { scripted = std::move(answer); }
 };

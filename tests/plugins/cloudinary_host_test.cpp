@@ -20,7 +20,8 @@ TEST_F(CloudinaryPluginTest, SaysWhatIsNotConfigured) {
       ASSERT_TRUE(call.ended);
       EXPECT_EQ(call.ended->error_code, "not_configured");
       EXPECT_EQ(call.ended->status, COF_EINVALID);
-      EXPECT_NE(call.ended->error_message.find(key), std::string::npos) << call.ended->error_message;
+      EXPECT_NE(call.ended->error_message.find(key), std::string::npos)
+          << call.ended->error_message;
     }
     EXPECT_TRUE(fresh.requests.empty());
   };
@@ -46,7 +47,9 @@ TEST_F(CloudinaryPluginTest, ABadConfigurationIsRefusedAndTheOldOneStays) {
 
 TEST_F(CloudinaryPluginTest, Deletes) {
   host.start(account().dump());
-  result("upload", {{"file", "/data/small.png"}, {"public_id", "folder/Größe 1"}, {"resource_type", "image"}});
+  result(
+      "upload",
+      {{"file", "/data/small.png"}, {"public_id", "folder/Größe 1"}, {"resource_type", "image"}});
   EXPECT_EQ(result("delete", {{"public_id", "folder/Größe 1"}}), (Json{{"result", "deleted"}}));
   EXPECT_EQ(result("delete", {{"public_id", "folder/Größe 1"}}), (Json{{"result", "not_found"}}));
   EXPECT_EQ(result("delete", {{"public_id", "x"}, {"resource_type", "raw"}, {"invalidate", false}}),
@@ -73,7 +76,8 @@ TEST_F(CloudinaryPluginTest, DeletesNothingWithABadId) {
 
 TEST_F(CloudinaryPluginTest, AnUnknownAnswerToADeletionIsTriedAgain) {
   host.start(account().dump());
-  for (const char* body : {"{}", R"({"result": "maybe"})", R"({"result": 7})", R"({"result": null})", "[]"}) {
+  for (const char* body :
+       {"{}", R"({"result": "maybe"})", R"({"result": 7})", R"({"result": null})", "[]"}) {
     SCOPED_TRACE(body);
     answer_once(HttpAnswer::text(200, body));
     const auto& call = run("delete", {{"public_id", "a"}});
@@ -116,11 +120,13 @@ TEST_F(CloudinaryPluginTest, AWrongBaseUrlIsNamed) {
 TEST_F(CloudinaryPluginTest, RateLimitsSayWhenToTryAgain) {
   host.start(account().dump());
   for (const int status : {420, 429}) {
-    HttpAnswer limited = HttpAnswer::text(status, R"({"error": {"message": "Rate Limit Exceeded"}})");
+    HttpAnswer limited =
+        HttpAnswer::text(status, R"({"error": {"message": "Rate Limit Exceeded"}})");
     limited.retry_after_ms = 1'234'000;
-    for (const auto& [op, args] : std::map<std::string, Json>{{"upload", {{"file", "/data/small.png"}}},
-                                                              {"delete", {{"public_id", "a"}}},
-                                                              {"usage", Json::object()}}) {
+    for (const auto& [op, args] :
+         std::map<std::string, Json>{{"upload", {{"file", "/data/small.png"}}},
+                                     {"delete", {{"public_id", "a"}}},
+                                     {"usage", Json::object()}}) {
       answer_once(limited);
       const auto& call = run(op, args);
       EXPECT_EQ(call.ended->error_code, "rate_limited");
@@ -157,7 +163,9 @@ TEST_F(CloudinaryPluginTest, TheTransportsFailureIsTheCalls) {
 
 TEST_F(CloudinaryPluginTest, Urls) {
   host.start(account().dump());
-  const auto url = [&](const Json& args) { return result("url", args).at("url").get<std::string>(); };
+  const auto url = [&](const Json& args) {
+    return result("url", args).at("url").get<std::string>();
+  };
   EXPECT_EQ(url({{"public_id", "folder/a"}, {"version", 42}, {"format", "jpg"}}),
             "https://res.cloudinary.com/demo/image/upload/v42/folder/a.jpg");
   EXPECT_EQ(url({{"public_id", "sample"}, {"sign", true}}),
@@ -165,7 +173,8 @@ TEST_F(CloudinaryPluginTest, Urls) {
   EXPECT_EQ(url({{"public_id", "sample"},
                  {"transformation", {{{"width", 400}, {"crop", "limit"}}, {{"effect", "sepia"}}}}}),
             "https://res.cloudinary.com/demo/image/upload/c_limit,w_400/e_sepia/sample");
-  EXPECT_EQ(code("url", {{"public_id", "a"}, {"transformation", {{"widht", 1}}}}), "invalid_transformation");
+  EXPECT_EQ(code("url", {{"public_id", "a"}, {"transformation", {{"widht", 1}}}}),
+            "invalid_transformation");
   EXPECT_TRUE(host.requests.empty());
 }
 

@@ -51,8 +51,10 @@ TEST(CloudinarySignature, IsAsTheOfficialSdkComputesIt) {
     EXPECT_EQ(cl::string_to_sign(params, 2), item.at("string_to_sign_v2").get<std::string>());
     for (const int version : {1, 2}) {
       const std::string suffix = "_v" + std::to_string(version);
-      EXPECT_EQ(cl::sign(params, secret, cl::Algorithm::sha1, version), item.at("sha1" + suffix).get<std::string>());
-      EXPECT_EQ(cl::sign(params, secret, cl::Algorithm::sha256, version), item.at("sha256" + suffix).get<std::string>());
+      EXPECT_EQ(cl::sign(params, secret, cl::Algorithm::sha1, version),
+                item.at("sha1" + suffix).get<std::string>());
+      EXPECT_EQ(cl::sign(params, secret, cl::Algorithm::sha256, version),
+                item.at("sha256" + suffix).get<std::string>());
     }
   }
 }
@@ -63,14 +65,15 @@ TEST(CloudinarySignature, OfNotificationsAndAnswers) {
   for (const Json& item : all.at("notifications")) {
     SCOPED_TRACE(item.at("name").get<std::string>());
     ASSERT_EQ(item.at("algo"), "sha1");
-    EXPECT_EQ(cl::notification_signature(item.at("body").get<std::string>(), item.at("timestamp").dump(),
-                                         item.at("api_secret").get<std::string>(),
-                                         cl::Algorithm::sha1),
-              item.at("signature").get<std::string>());
+    EXPECT_EQ(
+        cl::notification_signature(item.at("body").get<std::string>(), item.at("timestamp").dump(),
+                                   item.at("api_secret").get<std::string>(), cl::Algorithm::sha1),
+        item.at("signature").get<std::string>());
   }
   ASSERT_EQ(all.at("response_signatures").size(), 2u);
   for (const Json& item : all.at("response_signatures")) {
-    const cl::Params params{{"public_id", item.at("public_id")}, {"version", item.at("version").dump()}};
+    const cl::Params params{{"public_id", item.at("public_id")},
+                            {"version", item.at("version").dump()}};
     EXPECT_EQ(cl::sign(params, item.at("api_secret").get<std::string>(), cl::Algorithm::sha1, 1),
               item.at("signature_v1_sha1").get<std::string>());
   }
@@ -214,8 +217,8 @@ TEST(CloudinaryTransformation, RefusesWhatIsNone) {
 
 // Options of the SDK that the operation `upload` does not offer.
 const std::vector<std::string> options_not_offered{
-    "upload_preset",   "eager_async",     "allowed_formats", "unique_filename",
-    "use_filename",    "asset_folder",    "display_name",    "use_asset_folder_as_public_id_prefix"};
+    "upload_preset", "eager_async",  "allowed_formats", "unique_filename",
+    "use_filename",  "asset_folder", "display_name",    "use_asset_folder_as_public_id_prefix"};
 
 TEST(CloudinaryUploadParams, AreAsTheOfficialSdkBuildsThem) {
   const Json all = vectors("cloudinary_upload_params.json");
@@ -234,9 +237,11 @@ TEST(CloudinaryUploadParams, AreAsTheOfficialSdkBuildsThem) {
     ASSERT_TRUE(params) << params.failure().message;
     // What is not offered is added as the SDK sends it, so that the signature can be compared.
     for (const auto& [name, value] : extra.items()) (*params)[name] = wire_text(value);
-    cl::authenticate(*params, now_s, all.at("api_key"), all.at("api_secret"), cl::Algorithm::sha1, 2);
+    cl::authenticate(*params, now_s, all.at("api_key"), all.at("api_secret"), cl::Algorithm::sha1,
+                     2);
     cl::Params wanted;
-    for (const auto& [name, value] : item.at("wire_params").items()) wanted[name] = wire_text(value);
+    for (const auto& [name, value] : item.at("wire_params").items())
+      wanted[name] = wire_text(value);
     EXPECT_EQ(*params, wanted);
   }
 }
@@ -270,8 +275,8 @@ TEST(CloudinaryUploadParams, RefusesWhatTheProviderWould) {
       {{{"eager", {{{"widht", 1}}}}}, "invalid_transformation"},
       {{{"eager", {{{"format", "a b"}}}}}, "invalid_transformation"},
   };
-  for (const std::string id : {"", "../x", "a/../b", "a/..", "a//b", "/a", "a/", " a", "a ", "a?b", "a&b",
-                               "a#b", "a\\b", "a%b", "a<b", "a>b", "a+b", "a\nb", "a\x01"}) {
+  for (const std::string id : {"", "../x", "a/../b", "a/..", "a//b", "/a", "a/", " a", "a ", "a?b",
+                               "a&b", "a#b", "a\\b", "a%b", "a<b", "a>b", "a+b", "a\nb", "a\x01"}) {
     cases.push_back({{{"public_id", id}}, "invalid_public_id"});
   }
   cases.push_back({{{"public_id", std::string(256, 'a')}}, "invalid_public_id"});
@@ -297,8 +302,9 @@ TEST(CloudinaryAccount, Defaults) {
   EXPECT_EQ(account.algorithm, cl::Algorithm::sha1);
   EXPECT_EQ(account.signature_version, 2);
   EXPECT_EQ(account.chunk_bytes, 20'000'000u);
-  EXPECT_EQ(cl::read_account({{"cloud_name", "demo"}, {"base_url", "http://127.0.0.1:1//"}}).api("usage"),
-            "http://127.0.0.1:1/v1_1/demo/usage");
+  EXPECT_EQ(
+      cl::read_account({{"cloud_name", "demo"}, {"base_url", "http://127.0.0.1:1//"}}).api("usage"),
+      "http://127.0.0.1:1/v1_1/demo/usage");
 }
 
 TEST(CloudinaryAccount, RefusesWhatTheSchemaCannot) {

@@ -16,13 +16,14 @@ std::string header_of(const cofounder::testkit::HttpSent& sent, const std::strin
 
 TEST_F(CloudinaryPluginTest, UploadsAFileInOneRequest) {
   host.start(account().dump());
-  const Json asset = result("upload", {{"file", "/data/small.png"},
-                                       {"public_id", "blog/hero"},
-                                       {"tags", {"a", "b"}},
-                                       {"context", {{"alt", "1=2|3"}}},
-                                       {"transformation", {{"width", 9}}},
-                                       {"eager", {{{"width", 300}, {"format", "webp"}}, "c_fill,w_9"}},
-                                       {"overwrite", true}});
+  const Json asset =
+      result("upload", {{"file", "/data/small.png"},
+                        {"public_id", "blog/hero"},
+                        {"tags", {"a", "b"}},
+                        {"context", {{"alt", "1=2|3"}}},
+                        {"transformation", {{"width", 9}}},
+                        {"eager", {{{"width", 300}, {"format", "webp"}}, "c_fill,w_9"}},
+                        {"overwrite", true}});
   EXPECT_EQ(asset.at("public_id"), "blog/hero");
   EXPECT_EQ(asset.at("bytes"), 1000);
   EXPECT_EQ(asset.at("width"), 300);
@@ -49,16 +50,21 @@ TEST_F(CloudinaryPluginTest, UploadsWithoutAnIdUnderTheTasks) {
   host.start(account().dump());
   EXPECT_EQ(result("upload", {{"file", "/data/small.png"}}).at("public_id"), "task-1");
   host.files["/data/report.pdf"] = "%PDF-1.7";
-  const Json raw = result("upload", {{"file", "/data/report.pdf"}, {"resource_type", "raw"}, {"folder", "docs"}});
+  const Json raw = result(
+      "upload", {{"file", "/data/report.pdf"}, {"resource_type", "raw"}, {"folder", "docs"}});
   EXPECT_EQ(raw.at("public_id"), "docs/task-1.pdf");
   EXPECT_EQ(raw.at("eager"), Json::array());
 }
 
 TEST_F(CloudinaryPluginTest, UploadsUrlsAndDataUris) {
   host.start(account().dump());
-  EXPECT_EQ(result("upload", {{"file", "https://example.com/a.jpg"}, {"public_id", "u"}}).at("public_id"), "u");
-  EXPECT_EQ(result("upload", {{"file", "data:image/gif;base64,R0lGODlhAQABAA=="}, {"public_id", "d"}}).at("format"),
-            "gif");
+  EXPECT_EQ(
+      result("upload", {{"file", "https://example.com/a.jpg"}, {"public_id", "u"}}).at("public_id"),
+      "u");
+  EXPECT_EQ(
+      result("upload", {{"file", "data:image/gif;base64,R0lGODlhAQABAA=="}, {"public_id", "d"}})
+          .at("format"),
+      "gif");
   ASSERT_EQ(host.requests.size(), 2u);
   EXPECT_NE(host.requests[0].body.find("https://example.com/a.jpg"), std::string::npos);
   EXPECT_EQ(code("upload", {{"file", "data:image/gif;base64,%%%"}}), "bad_request");
@@ -79,7 +85,8 @@ TEST_F(CloudinaryPluginTest, SignsInEveryWayThatTheAccountMayWant) {
       fresh.wall_ms = host.wall_ms;
       fresh.on_request = [this](const auto& sent) { return ask(sent); };
       fresh.start(config.dump());
-      auto& call = fresh.operation("upload", R"({"file": "/data/small.png", "context": {"a": "x & y"}})");
+      auto& call =
+          fresh.operation("upload", R"({"file": "/data/small.png", "context": {"a": "x & y"}})");
       fresh.run();
       ASSERT_TRUE(call.ended);
       EXPECT_TRUE(call.ended->ok()) << call.ended->error_message;
@@ -111,16 +118,20 @@ TEST_F(CloudinaryPluginTest, RefusesBadArgumentsBeforeAnythingIsSent) {
 
 TEST_F(CloudinaryPluginTest, AnAnswerThatIsNotTheProvidersIsRefused) {
   host.start(account().dump());
-  Json good{{"public_id", "sample"}, {"version", 1312461204}, {"secure_url", "https://x"},
+  Json good{{"public_id", "sample"},
+            {"version", 1312461204},
+            {"secure_url", "https://x"},
             {"signature", "7332b60d1da7033c332c59cb66dac31f72acc44c"}};
   const auto answer = [&](Json json) -> const cofounder::testkit::Ended& {
     answer_once(HttpAnswer::text(200, json.dump()));
     return *run("upload", {{"file", "/data/small.png"}}).ended;
   };
   EXPECT_TRUE(answer(good).ok());
-  for (const auto& [key, value] : std::vector<std::pair<const char*, Json>>{
-           {"public_id", "other"}, {"version", 1312461205}, {"signature", ""},
-           {"signature", std::string(40, '0')}}) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<const char*, Json>>{{"public_id", "other"},
+                                                 {"version", 1312461205},
+                                                 {"signature", ""},
+                                                 {"signature", std::string(40, '0')}}) {
     Json forged = good;
     forged[key] = value;
     const auto& ended = answer(forged);
@@ -157,7 +168,8 @@ TEST_F(CloudinaryPluginTest, UploadsALargeFileInChunks) {
   EXPECT_EQ(header_of(host.requests[1], "Content-Range"), "bytes 5000000-9999999/10001000");
   EXPECT_EQ(header_of(host.requests[2], "Content-Range"), "bytes 10000000-10000999/10001000");
   for (const auto& sent : host.requests) {
-    EXPECT_EQ(header_of(sent, "X-Unique-Upload-Id"), header_of(host.requests[0], "X-Unique-Upload-Id"));
+    EXPECT_EQ(header_of(sent, "X-Unique-Upload-Id"),
+              header_of(host.requests[0], "X-Unique-Upload-Id"));
     EXPECT_NE(header_of(sent, "X-Unique-Upload-Id"), "");
   }
   ASSERT_FALSE(call.progress.empty());
@@ -190,14 +202,16 @@ TEST_F(CloudinaryPluginTest, ALaterAttemptGoesOnAfterTheLastGoodChunk) {
   EXPECT_EQ(Json::parse(second.ended->result).at("bytes"), 2 * chunk_bytes + 1000);
   ASSERT_EQ(host.requests.size(), 4u);  // 1, 2 (broken) | 2, 3
   EXPECT_EQ(header_of(host.requests[2], "Content-Range"), "bytes 5000000-9999999/10001000");
-  EXPECT_EQ(header_of(host.requests[2], "X-Unique-Upload-Id"), header_of(host.requests[0], "X-Unique-Upload-Id"));
+  EXPECT_EQ(header_of(host.requests[2], "X-Unique-Upload-Id"),
+            header_of(host.requests[0], "X-Unique-Upload-Id"));
 }
 
 TEST_F(CloudinaryPluginTest, ACheckpointOfAnotherFileIsNotUsed) {
   host.start(account().dump());
   const Json args{{"file", "/data/large.png"}, {"public_id", "large"}};
-  for (const char* saved : {"5000000/10001001", "4999999/10001000", "10001000/10001000", "x", "5000000",
-                            "/10001000", "-5000000/10001000", "99999999999999999999/10001000"}) {
+  for (const char* saved :
+       {"5000000/10001001", "4999999/10001000", "10001000/10001000", "x", "5000000", "/10001000",
+        "-5000000/10001000", "99999999999999999999/10001000"}) {
     SCOPED_TRACE(saved);
     const std::size_t before = host.requests.size();
     const auto& call = run("upload", args, Options{.attempt = 2, .checkpoint = saved});
@@ -215,12 +229,13 @@ TEST_F(CloudinaryPluginTest, StartsAgainWhenTheProviderKnowsNoEarlierChunks) {
   ASSERT_TRUE(call.ended->ok()) << call.ended->error_message;
   EXPECT_EQ(Json::parse(call.ended->result).at("bytes"), 2 * chunk_bytes + 1000);
   ASSERT_EQ(host.requests.size(), 4u);
-  EXPECT_NE(header_of(host.requests[1], "X-Unique-Upload-Id"), header_of(host.requests[0], "X-Unique-Upload-Id"));
+  EXPECT_NE(header_of(host.requests[1], "X-Unique-Upload-Id"),
+            header_of(host.requests[0], "X-Unique-Upload-Id"));
   // Only once: a provider that refuses every second chunk is not asked for ever.
   host.requests.clear();
   host.on_request = [&](const auto& sent) {
     return header_of(sent, "Content-Range").starts_with("bytes 0-") ? ask(sent)
-                                                                     : HttpAnswer::text(400, "{}");
+                                                                    : HttpAnswer::text(400, "{}");
   };
   EXPECT_EQ(code("upload", args), "bad_request");
   EXPECT_LE(host.requests.size(), 4u);
@@ -229,7 +244,9 @@ TEST_F(CloudinaryPluginTest, StartsAgainWhenTheProviderKnowsNoEarlierChunks) {
 TEST_F(CloudinaryPluginTest, CancelledInTheMiddleItEnds) {
   host.start(account().dump());
   int asked = 0;
-  host.on_request = [&](const auto& sent) { return ++asked == 2 ? HttpAnswer::silence() : ask(sent); };
+  host.on_request = [&](const auto& sent) {
+    return ++asked == 2 ? HttpAnswer::silence() : ask(sent);
+  };
   auto& call = host.operation("upload", R"({"file": "/data/large.png"})");
   host.run();
   ASSERT_FALSE(call.ended);

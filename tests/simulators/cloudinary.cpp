@@ -32,17 +32,6 @@ std::string iso_time(std::time_t time) {
   return text;
 }
 
-// "2026-11-23", and not after today.
-bool is_past_date(std::string_view text) {
-  std::tm parts{};
-  const std::string date{text};
-  const char* end = ::strptime(date.c_str(), "%Y-%m-%d", &parts);
-  if (date.size() != 10 || end != date.c_str() + date.size()) return false;
-  const std::tm wanted = parts;
-  const std::time_t day = ::timegm(&parts);  // normalises a 31st of February
-  return parts.tm_mday == wanted.tm_mday && parts.tm_mon == wanted.tm_mon && day <= now_s();
-}
-
 std::uint32_t big_endian(std::string_view bytes) {
   std::uint32_t value = 0;
   for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);

@@ -89,6 +89,8 @@ struct ContentRange {
   std::optional<std::uint64_t> total;
 };
 std::optional<ContentRange> parse_content_range(std::string_view text);
+// "2026-11-23", and not after today.
+bool is_past_date(std::string_view text);
 std::optional<std::string> decode_data_uri(std::string_view uri);
 std::optional<std::string> decode_base64(std::string_view text);
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <charconv>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -192,6 +193,16 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
     range.total = total;
   }
   return range;
+}
+
+bool is_past_date(std::string_view text) {
+  std::tm parts{};
+  const std::string date{text};
+  const char* end = ::strptime(date.c_str(), "%Y-%m-%d", &parts);
+  if (date.size() != 10 || end != date.c_str() + date.size()) return false;
+  const std::tm wanted = parts;
+  const std::time_t day = ::timegm(&parts);  // normalises a 31st of February
+  return parts.tm_mday == wanted.tm_mday && parts.tm_mon == wanted.tm_mon && day <= std::time(nullptr);
 }
 
 std::optional<std::string> decode_base64(std::string_view text) {

@@ -67,11 +67,14 @@ simulator::Request request_of(const Draft& draft) {
   for (const auto& name : draft.dropped) fields.erase(name);
   if (draft.is_multipart) {
     for (const auto& [name, value] : fields) {
-      request.body += "--XX\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
+      request.body +=
+          "--XX\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
     }
     for (const std::string& file : draft.files) {
-      request.body += "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n"
-                      "Content-Type: application/octet-stream\r\n\r\n" + file + "\r\n";
+      request.body +=
+          "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n"
+          "Content-Type: application/octet-stream\r\n\r\n" +
+          file + "\r\n";
     }
     request.body += draft.extra_body + "--XX--\r\n";
   } else {
@@ -81,8 +84,9 @@ simulator::Request request_of(const Draft& draft) {
     request.body += draft.extra_body;
   }
   request.headers.emplace_back("content-type", !draft.content_type.empty() ? draft.content_type
-                                               : draft.is_multipart ? "multipart/form-data; boundary=XX"
-                                                                    : "application/x-www-form-urlencoded");
+                                               : draft.is_multipart
+                                                   ? "multipart/form-data; boundary=XX"
+                                                   : "application/x-www-form-urlencoded");
   return request;
 }
 
@@ -91,8 +95,12 @@ std::string now(std::int64_t plus_s = 0) { return std::to_string(std::time(nullp
 Draft good_upload() {
   Draft draft;
   draft.path = "/v1_1/demo/auto/upload";
-  draft.fields = {{"public_id", "folder/a"}, {"timestamp", now()}, {"tags", "a,b"},
-                  {"context", "alt=1\\=2|b=c"}, {"eager", "c_fill,w_3/webp|w_9"}, {"overwrite", "1"}};
+  draft.fields = {{"public_id", "folder/a"},
+                  {"timestamp", now()},
+                  {"tags", "a,b"},
+                  {"context", "alt=1\\=2|b=c"},
+                  {"eager", "c_fill,w_3/webp|w_9"},
+                  {"overwrite", "1"}};
   draft.files = {picture(1000)};
   return draft;
 }
@@ -128,30 +136,49 @@ struct Mutation {
 // Wrong in all signed requests.
 std::vector<Mutation> of_signed() {
   return {
-      {"no timestamp", [](Draft& d) { d.fields.erase("timestamp"); }, 400, "Missing required parameter - timestamp"},
-      {"timestamp is no number", [](Draft& d) { d.fields["timestamp"] = "today"; }, 400, "timestamp"},
+      {"no timestamp", [](Draft& d) { d.fields.erase("timestamp"); }, 400,
+       "Missing required parameter - timestamp"},
+      {"timestamp is no number", [](Draft& d) { d.fields["timestamp"] = "today"; }, 400,
+       "timestamp"},
       {"timestamp in ms", [](Draft& d) { d.fields["timestamp"] += "000"; }, 400, "Stale request"},
       {"too old", [](Draft& d) { d.fields["timestamp"] = now(-3700); }, 400, "Stale request"},
       {"of the future", [](Draft& d) { d.fields["timestamp"] = now(3700); }, 400, "Stale request"},
       {"wrong secret", [](Draft& d) { d.secret = "abce"; }, 401, "Invalid Signature"},
-      {"changed after signing", [](Draft& d) { d.unsigned_fields["public_id"] = "b"; }, 401, "Invalid Signature"},
-      {"added after signing", [](Draft& d) { d.unsigned_fields["type"] = "private"; }, 401, "Invalid Signature"},
-      {"dropped after signing", [](Draft& d) { d.dropped = {"public_id"}; }, 401, "Invalid Signature"},
-      {"cut signature", [](Draft& d) { d.unsigned_fields["signature"] = "bfd09f95"; }, 401, "Invalid Signature"},
+      {"changed after signing", [](Draft& d) { d.unsigned_fields["public_id"] = "b"; }, 401,
+       "Invalid Signature"},
+      {"added after signing", [](Draft& d) { d.unsigned_fields["type"] = "private"; }, 401,
+       "Invalid Signature"},
+      {"dropped after signing", [](Draft& d) { d.dropped = {"public_id"}; }, 401,
+       "Invalid Signature"},
+      {"cut signature", [](Draft& d) { d.unsigned_fields["signature"] = "bfd09f95"; }, 401,
+       "Invalid Signature"},
       {"no signature", [](Draft& d) { d.dropped = {"signature"}; }, 400, "unsigned upload"},
       {"no api_key", [](Draft& d) { d.dropped = {"api_key"}; }, 401, "Must supply api_key"},
       {"wrong api_key", [](Draft& d) { d.unsigned_fields["api_key"] = "1235"; }, 401, "api_key"},
-      {"wrong basic credentials", [](Draft& d) { d.header("authorization", "Basic MTIzNDphYmNl"); }, 401, "credentials"},
+      {"wrong basic credentials", [](Draft& d) { d.header("authorization", "Basic MTIzNDphYmNl"); },
+       401, "credentials"},
       {"another cloud", [](Draft& d) { d.path.replace(0, 11, "/v1_1/dema/"); }, 401, "cloud_name"},
-      {"no such resource type", [](Draft& d) { d.path.replace(11, d.path.rfind('/') - 11, "picture"); }, 400, "resource type"},
+      {"no such resource type",
+       [](Draft& d) { d.path.replace(11, d.path.rfind('/') - 11, "picture"); }, 400,
+       "resource type"},
       {"another API version", [](Draft& d) { d.path.replace(0, 5, "/v2"); }, 404, "<html>"},
-      {"GET", [](Draft& d) { d.method = "GET"; d.header("authorization", "Basic MTIzNDphYmNk"); }, 404, "not found"},
-      {"unknown parameter", [](Draft& d) { d.fields["publicid"] = "x"; }, 400, "Invalid parameter publicid"},
+      {"GET",
+       [](Draft& d) {
+         d.method = "GET";
+         d.header("authorization", "Basic MTIzNDphYmNk");
+       },
+       404, "not found"},
+      {"unknown parameter", [](Draft& d) { d.fields["publicid"] = "x"; }, 400,
+       "Invalid parameter publicid"},
       {"id with dots", [](Draft& d) { d.fields["public_id"] = "../a"; }, 400, "public_id"},
-      {"id with a question mark", [](Draft& d) { d.fields["public_id"] = "a?b"; }, 400, "public_id"},
-      {"id too long", [](Draft& d) { d.fields["public_id"] = std::string(256, 'a'); }, 400, "too long"},
-      {"invalidate is no boolean", [](Draft& d) { d.fields["invalidate"] = "yes"; }, 400, "invalidate"},
-      {"body of another type", [](Draft& d) { d.content_type = "application/json"; }, 400, "Malformed form"},
+      {"id with a question mark", [](Draft& d) { d.fields["public_id"] = "a?b"; }, 400,
+       "public_id"},
+      {"id too long", [](Draft& d) { d.fields["public_id"] = std::string(256, 'a'); }, 400,
+       "too long"},
+      {"invalidate is no boolean", [](Draft& d) { d.fields["invalidate"] = "yes"; }, 400,
+       "invalidate"},
+      {"body of another type", [](Draft& d) { d.content_type = "application/json"; }, 400,
+       "Malformed form"},
   };
 }
 
@@ -160,20 +187,31 @@ std::vector<Mutation> of_uploads() {
   const std::vector<Mutation> more{
       {"no file", [](Draft& d) { d.files.clear(); }, 400, "file"},
       {"two files", [](Draft& d) { d.files.push_back("x"); }, 400, "Malformed form"},
-      {"file and file", [](Draft& d) { d.unsigned_fields["file"] = "https://example.com/a"; }, 400, "file"},
-      {"a field twice", [](Draft& d) {
-         d.extra_body = "--XX\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\nc\r\n"; }, 400, "Malformed form"},
-      {"another boundary", [](Draft& d) { d.content_type = "multipart/form-data; boundary=YY"; }, 400, "Malformed form"},
-      {"no boundary", [](Draft& d) { d.content_type = "multipart/form-data"; }, 400, "Malformed form"},
+      {"file and file", [](Draft& d) { d.unsigned_fields["file"] = "https://example.com/a"; }, 400,
+       "file"},
+      {"a field twice",
+       [](Draft& d) {
+         d.extra_body = "--XX\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\nc\r\n";
+       },
+       400, "Malformed form"},
+      {"another boundary", [](Draft& d) { d.content_type = "multipart/form-data; boundary=YY"; },
+       400, "Malformed form"},
+      {"no boundary", [](Draft& d) { d.content_type = "multipart/form-data"; }, 400,
+       "Malformed form"},
       {"folder with dots", [](Draft& d) { d.fields["folder"] = "a/../b"; }, 400, "folder"},
       {"context without =", [](Draft& d) { d.fields["context"] = "alt"; }, 400, "context"},
-      {"context with = unescaped", [](Draft& d) { d.fields["context"] = "alt=1=2"; }, 400, "context"},
-      {"context with | unescaped", [](Draft& d) { d.fields["context"] = "alt=1|2"; }, 400, "context"},
+      {"context with = unescaped", [](Draft& d) { d.fields["context"] = "alt=1=2"; }, 400,
+       "context"},
+      {"context with | unescaped", [](Draft& d) { d.fields["context"] = "alt=1|2"; }, 400,
+       "context"},
       {"context without a key", [](Draft& d) { d.fields["context"] = "=1"; }, 400, "context"},
       {"tags by bars", [](Draft& d) { d.fields["tags"] = "a|b"; }, 400, "tags"},
-      {"eager with spaces", [](Draft& d) { d.fields["eager"] = "w_3, h_4"; }, 400, "transformation"},
-      {"transformation with spaces", [](Draft& d) { d.fields["transformation"] = "w_3 h_4"; }, 400, "transformation"},
-      {"overwrite is no boolean", [](Draft& d) { d.fields["overwrite"] = "True"; }, 400, "overwrite"},
+      {"eager with spaces", [](Draft& d) { d.fields["eager"] = "w_3, h_4"; }, 400,
+       "transformation"},
+      {"transformation with spaces", [](Draft& d) { d.fields["transformation"] = "w_3 h_4"; }, 400,
+       "transformation"},
+      {"overwrite is no boolean", [](Draft& d) { d.fields["overwrite"] = "True"; }, 400,
+       "overwrite"},
   };
   all.insert(all.end(), more.begin(), more.end());
   return all;
@@ -184,7 +222,8 @@ std::string error_of(const Response& response) {
   if (!json.is_object() || !json.contains("error")) return response.body;
   const std::string message = json.at("error").at("message");
   bool in_header = false;
-  for (const auto& [name, value] : response.headers) in_header |= name == "X-Cld-Error" && value == message;
+  for (const auto& [name, value] : response.headers)
+    in_header |= name == "X-Cld-Error" && value == message;
   EXPECT_TRUE(in_header);
   return message;
 }
@@ -214,10 +253,26 @@ void expect_refused(const std::vector<Mutation>& mutations, const std::function<
 TEST(CloudinarySimulator, TakesUploadsAndRefusesMutatedOnes) {
   auto mutations = of_uploads();
   mutations.push_back({"empty file", [](Draft& d) { d.files = {""}; }, 400, "Empty file"});
-  mutations.push_back({"no picture", [](Draft& d) { d.files = {"text"}; d.path = "/v1_1/demo/image/upload"; }, 400, "Invalid image file"});
-  mutations.push_back({"too big", [](Draft& d) { d.files = {picture(20'000'001)}; }, 400, "File size too large"});
-  mutations.push_back({"a local path", [](Draft& d) { d.files.clear(); d.unsigned_fields["file"] = "/etc/passwd"; }, 400, "Unsupported source"});
-  mutations.push_back({"broken base64", [](Draft& d) { d.files.clear(); d.unsigned_fields["file"] = "data:a/b;base64,%%%="; }, 400, "data URI"});
+  mutations.push_back({"no picture",
+                       [](Draft& d) {
+                         d.files = {"text"};
+                         d.path = "/v1_1/demo/image/upload";
+                       },
+                       400, "Invalid image file"});
+  mutations.push_back(
+      {"too big", [](Draft& d) { d.files = {picture(20'000'001)}; }, 400, "File size too large"});
+  mutations.push_back({"a local path",
+                       [](Draft& d) {
+                         d.files.clear();
+                         d.unsigned_fields["file"] = "/etc/passwd";
+                       },
+                       400, "Unsupported source"});
+  mutations.push_back({"broken base64",
+                       [](Draft& d) {
+                         d.files.clear();
+                         d.unsigned_fields["file"] = "data:a/b;base64,%%%=";
+                       },
+                       400, "data URI"});
   expect_refused(mutations, good_upload);
 }
 
@@ -226,8 +281,10 @@ TEST(CloudinarySimulator, TakesChunksAndRefusesMutatedOnes) {
   const auto range = [](const char* text) {
     return [text](Draft& d) { d.header("content-range", text); };
   };
-  mutations.push_back({"no range", [](Draft& d) { d.without_header("content-range"); }, 400, "Content-Range"});
-  mutations.push_back({"no upload id", [](Draft& d) { d.without_header("x-unique-upload-id"); }, 400, "X-Unique-Upload-Id"});
+  mutations.push_back(
+      {"no range", [](Draft& d) { d.without_header("content-range"); }, 400, "Content-Range"});
+  mutations.push_back({"no upload id", [](Draft& d) { d.without_header("x-unique-upload-id"); },
+                       400, "X-Unique-Upload-Id"});
   mutations.push_back({"not in order", range("bytes 5000000-9999999/15000000"), 400, "order"});
   mutations.push_back({"a byte too many", range("bytes 0-5000000/10000000"), 400, "Content-Range"});
   mutations.push_back({"a byte too few", range("bytes 0-4999998/10000000"), 400, "Content-Range"});
@@ -236,9 +293,20 @@ TEST(CloudinarySimulator, TakesChunksAndRefusesMutatedOnes) {
   mutations.push_back({"unknown total as *", range("bytes 0-4999999/*"), 400, "Content-Range"});
   mutations.push_back({"another unit", range("octets 0-4999999/10000000"), 400, "Content-Range"});
   mutations.push_back({"no numbers", range("bytes a-b/c"), 400, "Content-Range"});
-  mutations.push_back({"a number beyond 64 bits", range("bytes 0-99999999999999999999/-1"), 400, "Content-Range"});
-  mutations.push_back({"too small", [](Draft& d) { d.files = {picture(chunk_bytes - 1)}; d.header("content-range", "bytes 0-4999998/10000000"); }, 400, "5mb"});
-  mutations.push_back({"a URL in chunks", [](Draft& d) { d.files.clear(); d.unsigned_fields["file"] = "https://example.com/a"; }, 400, "Content-Range"});
+  mutations.push_back(
+      {"a number beyond 64 bits", range("bytes 0-99999999999999999999/-1"), 400, "Content-Range"});
+  mutations.push_back({"too small",
+                       [](Draft& d) {
+                         d.files = {picture(chunk_bytes - 1)};
+                         d.header("content-range", "bytes 0-4999998/10000000");
+                       },
+                       400, "5mb"});
+  mutations.push_back({"a URL in chunks",
+                       [](Draft& d) {
+                         d.files.clear();
+                         d.unsigned_fields["file"] = "https://example.com/a";
+                       },
+                       400, "Content-Range"});
   expect_refused(mutations, good_chunk);
 }
 
@@ -257,21 +325,31 @@ TEST(CloudinarySimulator, ChunksBelongTogether) {
   const Response whole = second([](Draft&) {});
   EXPECT_EQ(Json::parse(whole.body).at("bytes"), 2 * chunk_bytes);
   EXPECT_EQ(second([](Draft& d) { d.fields["public_id"] = "other"; }).status, 400);
-  EXPECT_EQ(second([](Draft& d) { d.header("content-range", "bytes 5000000-9999999/20000000"); }).status, 400);
+  EXPECT_EQ(
+      second([](Draft& d) { d.header("content-range", "bytes 5000000-9999999/20000000"); }).status,
+      400);
   EXPECT_EQ(second([](Draft& d) { d.header("x-unique-upload-id", "u2"); }).status, 400);
-  EXPECT_EQ(second([](Draft& d) { d.header("content-range", "bytes 5000001-10000000/10000001"); }).status, 400);
+  EXPECT_EQ(
+      second([](Draft& d) { d.header("content-range", "bytes 5000001-10000000/10000001"); }).status,
+      400);
   // The same chunk again is no mistake.
   EXPECT_EQ(second([](Draft& d) { d = good_chunk(); }).status, 200);
 }
 
 TEST(CloudinarySimulator, TakesDeletionsAndRefusesMutatedOnes) {
   auto mutations = of_signed();
-  mutations.push_back({"no id", [](Draft& d) { d.fields.erase("public_id"); }, 400, "Missing required parameter - public_id"});
-  mutations.push_back({"resource type auto", [](Draft& d) { d.path = "/v1_1/demo/auto/destroy"; }, 400, "auto"});
-  mutations.push_back({"unknown type", [](Draft& d) { d.fields["type"] = "hidden"; }, 400, "Invalid type"});
-  mutations.push_back({"a parameter of uploads", [](Draft& d) { d.fields["tags"] = "a"; }, 400, "Invalid parameter tags"});
-  mutations.push_back({"bad escape", [](Draft& d) { d.extra_body = "&x=%zz"; }, 400, "Malformed form"});
-  mutations.push_back({"a field twice", [](Draft& d) { d.extra_body = "&public_id=b"; }, 400, "Malformed form"});
+  mutations.push_back({"no id", [](Draft& d) { d.fields.erase("public_id"); }, 400,
+                       "Missing required parameter - public_id"});
+  mutations.push_back(
+      {"resource type auto", [](Draft& d) { d.path = "/v1_1/demo/auto/destroy"; }, 400, "auto"});
+  mutations.push_back(
+      {"unknown type", [](Draft& d) { d.fields["type"] = "hidden"; }, 400, "Invalid type"});
+  mutations.push_back({"a parameter of uploads", [](Draft& d) { d.fields["tags"] = "a"; }, 400,
+                       "Invalid parameter tags"});
+  mutations.push_back(
+      {"bad escape", [](Draft& d) { d.extra_body = "&x=%zz"; }, 400, "Malformed form"});
+  mutations.push_back(
+      {"a field twice", [](Draft& d) { d.extra_body = "&public_id=b"; }, 400, "Malformed form"});
   expect_refused(mutations, good_destroy);
 }
 
@@ -293,14 +371,16 @@ TEST(CloudinarySimulator, TakesUsageAndRefusesMutatedOnes) {
   const auto path = [](const char* text) { return [text](Draft& d) { d.path = text; }; };
   expect_refused(
       {
-          {"no credentials", [](Draft& d) { d.without_header("authorization"); }, 401, "credentials"},
+          {"no credentials", [](Draft& d) { d.without_header("authorization"); }, 401,
+           "credentials"},
           {"wrong secret", authorization("Basic MTIzNDphYmNl"), 401, "credentials"},
           {"wrong key", authorization("Basic MTIzNTphYmNk"), 401, "credentials"},
           {"no secret", authorization("Basic MTIzNA=="), 401, "credentials"},
           {"not base64", authorization("Basic 1234:abcd"), 401, "credentials"},
           {"no padding kept", authorization("Basic MTIzNDphYmN"), 401, "credentials"},
           {"bearer", authorization("Bearer MTIzNDphYmNk"), 401, "credentials"},
-          {"lower-case scheme without a space", authorization("BasicMTIzNDphYmNk"), 401, "credentials"},
+          {"lower-case scheme without a space", authorization("BasicMTIzNDphYmNk"), 401,
+           "credentials"},
           {"another cloud", path("/v1_1/dema/usage"), 401, "cloud_name"},
           {"no API path", path("/usage"), 404, "<html>"},
           {"no such thing", path("/v1_1/demo/usages"), 404, "not found"},

@@ -71,9 +71,11 @@ class FaultsTest : public testing::Test {
   }
   static void send(const Socket& socket, const std::string& method, const std::string& path,
                    const std::string& body = {}) {
-    const std::string text = method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " +
+    const std::string text = method + " " + path +
+                             " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " +
                              std::to_string(body.size()) + "\r\n\r\n" + body;
-    ASSERT_EQ(::send(socket.fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+    ASSERT_EQ(::send(socket.fd, text.data(), text.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(text.size()));
   }
   void inject(const Json& fault) {
     const Seen seen = ask("POST", "/_faults", Json{{"faults", {fault}}}.dump());
@@ -93,8 +95,13 @@ class FaultsTest : public testing::Test {
 TEST_F(FaultsTest, NoneMeansTheRightAnswer) { expect_right(); }
 
 TEST_F(FaultsTest, StatusForSoManyRequestsOfAPath) {
-  inject({{"kind", "status"}, {"status", 429}, {"headers", {{"X-FeatureRateLimit-Reset", "soon"}}},
-          {"body", "<html>"}, {"content_type", "text/html"}, {"count", 2}, {"path", "/b"}});
+  inject({{"kind", "status"},
+          {"status", 429},
+          {"headers", {{"X-FeatureRateLimit-Reset", "soon"}}},
+          {"body", "<html>"},
+          {"content_type", "text/html"},
+          {"count", 2},
+          {"path", "/b"}});
   expect_right("/a");
   for (int i = 0; i < 2; ++i) {
     const Seen seen = ask("GET", "/x/b");
@@ -181,21 +188,24 @@ TEST_F(FaultsTest, ForEverAndReplaced) {
 
 TEST_F(FaultsTest, UnknownFaultsAreRefusedAndChangeNothing) {
   inject({{"kind", "status"}, {"status", 503}, {"count", -1}});
-  for (const char* body : {"", "{}", "[]", R"({"faults": [{"kind": "flood"}]})", R"({"faults": [{}]})"}) {
+  for (const char* body :
+       {"", "{}", "[]", R"({"faults": [{"kind": "flood"}]})", R"({"faults": [{}]})"}) {
     EXPECT_TRUE(ask("POST", "/_faults", body).text.starts_with("HTTP/1.1 400 ")) << body;
   }
   EXPECT_TRUE(ask("GET", "/a").text.starts_with("HTTP/1.1 503 "));
 }
 
 TEST_F(FaultsTest, RequestsThatAreNoHttpAreRefused) {
-  for (const char* text : {"GET /a HTTP/1.0\r\nHost: x\r\n\r\n", "GET /a\r\n\r\n", "GET a HTTP/1.1\r\nHost: x\r\n\r\n",
-                           "GET /a HTTP/1.1\r\n\r\n", "GET /a HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
-                           "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
-                           "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+  for (const char* text :
+       {"GET /a HTTP/1.0\r\nHost: x\r\n\r\n", "GET /a\r\n\r\n", "GET a HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /a HTTP/1.1\r\n\r\n", "GET /a HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
     SCOPED_TRACE(text);
     const Socket socket{server.port()};
     const std::string_view bytes{text};
-    ASSERT_EQ(::send(socket.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    ASSERT_EQ(::send(socket.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
     EXPECT_TRUE(read_all(socket).text.starts_with("HTTP/1.1 400 "));
   }
 }
