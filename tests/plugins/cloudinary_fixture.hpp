@@ -86,6 +86,11 @@ class CloudinaryPluginTest : public testing::Test {
     return answer;
   }
 
+  // The provider's etag of a file that arrived as it is.
+  std::string md5_of(const std::string& path) const {
+    return simulator::hex_digest("MD5", host.files.at(path));
+  }
+
   using Options = cofounder::testkit::Host::OperationOptions;
   const cofounder::testkit::Call& run(std::string_view op, const Json& args,
                                       const Options& how = Options{}) {

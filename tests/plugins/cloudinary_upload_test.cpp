@@ -163,6 +163,7 @@ TEST_F(CloudinaryPluginTest, UploadsALargeFileInChunks) {
   const auto& call = run("upload", {{"file", "/data/large.png"}, {"public_id", "large"}});
   ASSERT_TRUE(call.ended->ok()) << call.ended->error_message;
   EXPECT_EQ(Json::parse(call.ended->result).at("bytes"), 2 * chunk_bytes + 1000);
+  EXPECT_EQ(Json::parse(call.ended->result).at("etag"), md5_of("/data/large.png"));
   ASSERT_EQ(host.requests.size(), 3u);
   EXPECT_EQ(header_of(host.requests[0], "Content-Range"), "bytes 0-4999999/10001000");
   EXPECT_EQ(header_of(host.requests[1], "Content-Range"), "bytes 5000000-9999999/10001000");
@@ -200,6 +201,7 @@ TEST_F(CloudinaryPluginTest, ALaterAttemptGoesOnAfterTheLastGoodChunk) {
   const auto& second = run("upload", args, Options{.attempt = 2, .checkpoint = first.checkpoint});
   ASSERT_TRUE(second.ended->ok()) << second.ended->error_message;
   EXPECT_EQ(Json::parse(second.ended->result).at("bytes"), 2 * chunk_bytes + 1000);
+  EXPECT_EQ(Json::parse(second.ended->result).at("etag"), md5_of("/data/large.png"));
   ASSERT_EQ(host.requests.size(), 4u);  // 1, 2 (broken) | 2, 3
   EXPECT_EQ(header_of(host.requests[2], "Content-Range"), "bytes 5000000-9999999/10001000");
   EXPECT_EQ(header_of(host.requests[2], "X-Unique-Upload-Id"),
@@ -228,6 +230,7 @@ TEST_F(CloudinaryPluginTest, StartsAgainWhenTheProviderKnowsNoEarlierChunks) {
   const auto& call = run("upload", args, Options{.attempt = 2, .checkpoint = "10000000/10001000"});
   ASSERT_TRUE(call.ended->ok()) << call.ended->error_message;
   EXPECT_EQ(Json::parse(call.ended->result).at("bytes"), 2 * chunk_bytes + 1000);
+  EXPECT_EQ(Json::parse(call.ended->result).at("etag"), md5_of("/data/large.png"));
   ASSERT_EQ(host.requests.size(), 4u);
   EXPECT_NE(header_of(host.requests[1], "X-Unique-Upload-Id"),
             header_of(host.requests[0], "X-Unique-Upload-Id"));
