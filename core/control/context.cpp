@@ -69,7 +69,7 @@ int status_of(const Error& error) noexcept {
   const auto found = std::find_if(known.begin(), known.end(),
                                   [&](const Known& k) { return k.code == error.code; });
   if (found != known.end()) return found->status;
-  if (error.code.starts_with("invalid_")) return 422;
+  if (error.code == "invalid" || error.code.starts_with("invalid_")) return 422;
   return error.retryable ? 503 : 500;
 }
 

@@ -156,8 +156,19 @@ struct Daemon::State {
         log::warning(std::to_string(opened->recovered) +
                      " attempts were running when the daemon died; they are tried again");
       }
+      forget_files_of_finished_tasks();
       start_plugins();
     });
+  }
+
+  // A daemon that died between the end of a task and the removal of its files left them.
+  void forget_files_of_finished_tasks() {
+    for (const TaskId task : plugins.files().tasks()) {
+      stores.tasks.get(task, [this, task](Result<std::optional<TaskRecord>> found) {
+        if (!found) return;  // the store is away: at the next start
+        if (!*found || is_over((*found)->state)) plugins.files().task_over(task);
+      });
+    }
   }
 
   void start_plugins() {
@@ -270,11 +281,13 @@ struct Daemon::State {
     }
     reloading = true;
     systemd::notify_reloading();
-    plugins.reconfigure(*fresh, [this, fresh = std::move(*fresh),
-                                 done = std::move(done)](std::optional<Error> error) mutable {
+    // Apart from the handler: the host still reads it when the handler is made.
+    const auto next = std::make_shared<Config>(std::move(*fresh));
+    plugins.reconfigure(*next, [this, next,
+                                done = std::move(done)](std::optional<Error> error) mutable {
       reloading = false;
       if (!error) {
-        config = std::move(fresh);
+        config = std::move(*next);
         log::set_level(log_options(config).level);
         scheduler.set_options(scheduler_options(config));
         control.access_changed();

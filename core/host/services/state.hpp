@@ -33,13 +33,16 @@ class TokenBucket {
 // over it, so that is done when the room that was found last is used up.  From any thread.
 class ScratchMeter {
  public:
-  // Looks anew; false: the share is full.
+  // Looks anew, unless it just did; false: the share is full.
   bool look(Instance& instance);
   bool take(Instance& instance, std::uint64_t bytes);
 
  private:
+  void measure(Instance& instance);
+
   std::mutex mutex_;
   std::uint64_t room_ = 0;
+  Mono next_look_{};
 };
 
 struct OpenFile;

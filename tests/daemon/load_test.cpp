@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many uploads at once, and what many tasks leave behind: nothing.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "tests/support/real_daemon.hpp"
+
+namespace cofounder::test {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using Steady = std::chrono::steady_clock;
+
+double milliseconds(Steady::duration duration) {
+  return std::chrono::duration<double, std::milli>{duration}.count();
+}
+
+// Those that tasks made; the folder changes while it is read.
+int scratch_files(const fs::path& scratch) {
+  int count = 0;
+  std::error_code error;
+  fs::recursive_directory_iterator entry{scratch, error};
+  while (!error && entry != fs::recursive_directory_iterator{}) {
+    count += entry->path().filename() == "data";
+    entry.increment(error);
+  }
+  return count;
+}
+
+// ---- uploads ------------------------------------------------------------------------------
+
+TEST(Uploads, TwoHundredAtOnceTakeLittleMoreThanOneAndStatusStaysFast) {
+  constexpr int uploads = 200;
+  RealDaemon daemon{{"plugins/cloudinary.so"}};
+  Child simulator{{{COFOUNDER_BINARY_DIR "/bin/cloudinary_simulator", "--port-file",
+                    (daemon.folder() / "port").string(), "delay_ms=500"},
+                   {},
+                   -1}};
+  std::string port;
+  ASSERT_TRUE(wait_until([&] { return !(port = read_file(daemon.folder() / "port")).empty(); }));
+  port.erase(port.find_last_not_of('\n') + 1);
+  write_file(daemon.folder() / "secret", "abcd");
+  fs::permissions(daemon.folder() / "secret", fs::perms{0600});
+  daemon.configure("[plugin.cloudinary]\ncloud_name = \"demo\"\napi_key = \"1234\"\n"
+                   "api_secret = { file = \"" + (daemon.folder() / "secret").string() + "\" }\n"
+                   "base_url = \"http://127.0.0.1:" + port + "\"\n"
+                   "[plugin.cloudinary.limits]\ncalls_max = 256\nhttp_connections_per_host_max = 256\n");
+  // The simulator looks at the head of a PNG only.
+  std::string png{"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x8\2\0\0\0", 29};
+  png += std::string(20'000, 'p');
+  write_file(daemon.folder() / "files/photo.png", png);
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+
+  std::atomic<bool> over = false;
+  std::vector<double> waits;
+  std::thread asking{[&] {
+    while (!over) {
+      const auto asked = Steady::now();
+      if (daemon.get("/v1/status").status == 200) waits.push_back(milliseconds(Steady::now() - asked));
+    }
+  }};
+  const auto begin = Steady::now();
+  std::string tasks = "[";
+  for (int i = 0; i < uploads; ++i) {
+    tasks += std::string{i == 0 ? "" : ","} +
+             R"({"op":"cloudinary.upload","attempts_max":1,"args":{"file":")" +
+             (daemon.folder() / "files/photo.png").string() + R"(","public_id":"p)" +
+             std::to_string(i) + "\"}}";
+  }
+  const auto answer = daemon.call("POST", "/v1/tasks", tasks + "]");
+  EXPECT_EQ(answer.status, 201) << answer.body;
+  const bool done = wait_until([&] {
+    return daemon.list("state=succeeded").size() + daemon.list("state=failed").size() +
+               daemon.list("state=timed_out").size() == uploads;
+  });
+  const double took = milliseconds(Steady::now() - begin);
+  over = true;
+  asking.join();
+  EXPECT_TRUE(done) << daemon.log();
+  const auto good = daemon.list("state=succeeded");
+  ASSERT_EQ(good.size(), uploads) << daemon.get("/v1/tasks?limit=1").body << daemon.log();
+  ASSERT_GT(waits.size(), 10u);
+  std::sort(waits.begin(), waits.end());
+  const double p99 = waits[waits.size() * 99 / 100];
+  std::cout << uploads << " uploads in " << took << " ms; GET /v1/status " << waits.size()
+            << " times, p50 " << waits[waits.size() / 2] << " ms, p99 " << p99 << " ms\n";
+  EXPECT_LT(took, 4000);  // 2,000 on a machine that does nothing else
+  EXPECT_LT(p99, 50);     // 5 on a machine that does nothing else
+  EXPECT_EQ(daemon.stop(), 0);
+}
+
+// ---- leftovers ----------------------------------------------------------------------------
+
+TEST(Leftovers, AThousandTasksWithScratchFilesLeaveNone) {
+  RealDaemon daemon{{"fixtures/worker.so"}};
+  daemon.configure("[scheduler]\nretry_first = \"1ms\"\nretry_most = \"5ms\"\n"
+                   "[plugin.worker.limits]\ncalls_max = 256\n");
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  const auto work = [](const std::string& args, const std::string& rest) {
+    return R"({"op":"worker.work","args":{"scratch":true,)" + args + "}," + rest +
+           R"("attempts_max":2})";
+  };
+  daemon.submit_many(work("\"ms\":1", ""), 500);
+  daemon.submit_many(work("\"ms\":1,\"end\":\"fail\"", ""), 200);
+  daemon.submit_many(work("\"ms\":0,\"end\":\"never\"", "\"timeout\":\"100ms\","), 150);
+  const auto cancelled = daemon.submit_many(work("\"ms\":0,\"end\":\"never\"", ""), 150);
+  ASSERT_EQ(cancelled.size(), 150u);
+  // Some while they run, some while they wait.
+  ASSERT_TRUE(daemon.wait_for_state(cancelled[0], "running"));
+  EXPECT_GT(scratch_files(daemon.scratch()), 0) << "the test looks in the wrong place";
+  for (const std::string& id : cancelled) {
+    EXPECT_EQ(daemon.call("POST", "/v1/tasks/" + id + "/cancel").status / 100, 2);
+  }
+  ASSERT_TRUE(wait_until([&] {
+    return daemon.count({"succeeded", "failed", "timed_out", "cancelled"}) == 1000;
+  })) << daemon.get("/v1/status").body;
+  EXPECT_EQ(daemon.list("state=succeeded").size(), 500u);
+  EXPECT_EQ(daemon.list("state=failed").size(), 200u);
+  EXPECT_EQ(daemon.list("state=timed_out").size(), 150u);
+  EXPECT_EQ(daemon.list("state=cancelled").size(), 150u);
+  EXPECT_TRUE(wait_until([&] { return scratch_files(daemon.scratch()) == 0; }))
+      << scratch_files(daemon.scratch()) << " files are left";
+  for (const char* kind : {"attempt", "task", "trash"}) {
+    EXPECT_TRUE(wait_until([&] { return fs::is_empty(daemon.scratch() / kind); })) << kind;
+  }
+}
+
+TEST(Leftovers, ScratchOfADaemonThatWasKilledGoesToo) {
+  RealDaemon daemon{{"fixtures/worker.so"}};
+  daemon.configure("[scheduler]\nretry_first = \"1ms\"\nretry_most = \"5ms\"\n");
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  const std::string task = R"({"op":"worker.work","args":{"scratch":true,"ms":300},"attempts_max":3})";
+  const auto ids = daemon.submit_many(task, 20);
+  ASSERT_TRUE(wait_until([&] { return scratch_files(daemon.scratch()) >= 40; }));
+  daemon.kill();
+  EXPECT_GE(scratch_files(daemon.scratch()), 40);
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  for (const std::string& id : ids) ASSERT_TRUE(daemon.wait_for_state(id, "succeeded"));
+  EXPECT_TRUE(wait_until([&] { return scratch_files(daemon.scratch()) == 0; }));
+}
+
+TEST(Leftovers, FilesOfTasksThatAreOverGoAtTheNextStart) {
+  RealDaemon daemon{{"fixtures/worker.so"}};
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  const std::string over = daemon.submit(R"({"op":"worker.work","args":{"ms":0}})");
+  ASSERT_TRUE(daemon.wait_for_state(over, "succeeded"));
+  const std::string waits = daemon.submit(R"({"op":"worker.work","args":{"ms":0},"delay":"1h"})");
+  daemon.kill();
+  for (const std::string& id : {over, waits}) {
+    fs::create_directories(daemon.scratch() / "task" / id);
+    write_file(daemon.scratch() / "task" / id / "data", "left by a daemon that died");
+  }
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_TRUE(wait_until([&] { return scratch_files(daemon.scratch()) == 1; }));
+  EXPECT_TRUE(fs::exists(daemon.scratch() / "task" / waits / "data")) << "that task is not over";
+}
+
+TEST(Leftovers, DescriptorsAfterManyTasksAreThoseBefore) {
+  const int tasks = std::getenv("COFOUNDER_LONG") != nullptr ? 100'000 : 20'000;
+  RealDaemon daemon{{"plugins/hello.so", "fixtures/worker.so"}};
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  if (daemon.descriptors() < 0) GTEST_SKIP() << "only root sees the descriptors of a daemon";
+  // The first ones open what stays open.
+  daemon.submit_many(R"({"op":"worker.work","args":{"ms":1,"scratch":true}})", 100);
+  ASSERT_TRUE(wait_until([&] { return daemon.count({"succeeded"}) == 100; }));
+  int before = daemon.descriptors();
+  wait_until([&] { return (before = std::min(before, daemon.descriptors())) == 0; }, 200ms);
+  const auto rss = daemon.rss_kib();
+  daemon.submit_many(R"({"op":"hello.greet","args":{"name":"world"}})", tasks);
+  ASSERT_TRUE(wait_until([&] { return daemon.count({"succeeded"}) == tasks + 100; }, 100s))
+      << daemon.get("/v1/status").body;
+  // The connection that asks is closed by the daemon a moment after its answer.
+  EXPECT_TRUE(wait_until([&] { return daemon.descriptors() <= before; }, 5s))
+      << before << " before, " << daemon.descriptors() << " after";
+  std::cout << tasks << " tasks: " << before << " descriptors before, " << daemon.descriptors()
+            << " after; VmRSS " << rss << " KiB before, " << daemon.rss_kib() << " after\n";
+}
+
+}  // namespace
+}  // namespace cofounder::test
