@@ -156,7 +156,6 @@ struct Daemon::State {
         log::warning(std::to_string(opened->recovered) +
                      " attempts were running when the daemon died; they are tried again");
       }
-      forget_files_of_finished_tasks();
       start_plugins();
     });
   }
@@ -178,7 +177,7 @@ struct Daemon::State {
         return;
       }
       scheduler.capacity_changed();
-      forget_scratch_of_ended_tasks();
+      forget_files_of_finished_tasks();
       schedules.start([this](auto count) {
         if (!count) {
           fail(count.error());
@@ -187,15 +186,6 @@ struct Daemon::State {
         }
       });
     });
-  }
-
-  // What a dead daemon left in scratch for tasks that are over by now.
-  void forget_scratch_of_ended_tasks() {
-    for (const TaskId task : plugins.files().tasks()) {
-      stores.tasks.get(task, [this, task](auto record) {
-        if (record && (!*record || is_over((*record)->state))) plugins.files().task_over(task);
-      });
-    }
   }
 
   void listen() {
