@@ -274,9 +274,9 @@ std::string manual_entry(const std::string& line) {
 }
 
 TEST_F(ConfigTest, TheManualPageNamesEveryOptionWithItsDefault) {
-  std::ifstream file{std::string{COFOUNDER_SOURCE_DIR} + "/docs/man/cofounderd.toml.5"};
+  std::ifstream manual{std::string{COFOUNDER_SOURCE_DIR} + "/docs/man/cofounderd.toml.5"};
   std::ostringstream page;
-  page << file.rdbuf();
+  page << manual.rdbuf();
   Config config;
   config.plugin["ID"];
   std::istringstream printed{print_config(config)};
