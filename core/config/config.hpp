@@ -26,6 +26,7 @@ enum class Access { none, read, submit, operate, admin };
 
 struct PluginConfig {
   bool enabled = true;
+  bool allow_plain_secrets = false;        // the top-level option, for the host's check
   std::string isolation;                // "in-process", "process" or empty: the default
   std::string on_start_error = "fail";  // "fail", "retry", "ignore"
   std::string settings = "{}";          // every other key, as JSON; secrets are {"secret": PATH}

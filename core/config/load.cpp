@@ -154,6 +154,7 @@ std::optional<Config> load_config(const std::filesystem::path& file, ConfigError
   config::read_section(reader, {}, root, result, config::options_of(result));
   config::check_whole(file.native(), result, errors);
   if (!errors.lines.empty()) return std::nullopt;
+  for (auto& [id, plugin] : result.plugin) plugin.allow_plain_secrets = result.allow_plain_secrets;
   return result;
 }
 

@@ -18,6 +18,7 @@
 #include "core/base/loop.hpp"
 #include "core/control/control.hpp"
 #include "core/daemon/core_metrics.hpp"
+#include "core/daemon/options.hpp"
 #include "core/daemon/systemd.hpp"
 #include "core/host/files.hpp"
 #include "core/host/plugin_host.hpp"
@@ -30,53 +31,7 @@
 namespace cofounder {
 namespace {
 
-constexpr const char* version = COFOUNDER_VERSION;
 constexpr Milliseconds housekeeping_every{60'000};
-
-Scheduler::Options scheduler_options(const Config& config) {
-  Scheduler::Options options;
-  options.running_max = config.scheduler.running_max;
-  options.queue_max = config.scheduler.queues;
-  options.retention = config.scheduler.retention;
-  options.retry.first = config.scheduler.retry_first;
-  options.retry.most = config.scheduler.retry_most;
-  return options;
-}
-
-SqliteOptions store_options(const Config& config) {
-  SqliteOptions options;
-  options.file =
-      config.store.path.empty() ? config.paths.state / "cofounderd.db" : config.store.path;
-  options.retry = scheduler_options(config).retry;
-  return options;
-}
-
-http::Client::Options client_options(const Config& config) {
-  http::Client::Options options;
-  options.ca_file = config.http.ca_file;
-  options.user_agent = std::string{"cofounderd/"} + version;
-  return options;
-}
-
-http::Server::Options server_options(const Config& config) {
-  http::Server::Options options;
-  options.body_bytes_max = config.control.body_bytes_max;
-  options.connections_max = config.control.connections_max;
-  options.server_name = "cofounderd";
-  return options;
-}
-
-log::Options log_options(const Config& config) {
-  log::Options options;
-  options.target = config.log.target == "journal"  ? log::Options::Target::journal
-                   : config.log.target == "stderr" ? log::Options::Target::standard_error
-                                                   : log::Options::Target::automatic;
-  options.level = config.log.level == "debug"     ? log::Level::debug
-                  : config.log.level == "warning" ? log::Level::warning
-                  : config.log.level == "error"   ? log::Level::error
-                                                  : log::Level::info;
-  return options;
-}
 
 // -1, with a warning, when there is no such group: the socket is then its owner's only.
 gid_t group_of(const std::string& name) {
@@ -191,10 +146,6 @@ struct Daemon::State {
   // ---- start ------------------------------------------------------------------------------
 
   void start() {
-    if (auto error = plugins.files().open()) {
-      fail(*error);
-      return;
-    }
     scheduler.observe([this](const Scheduler::Event& event) { observe(event); });
     scheduler.start([this](auto opened) {
       if (!opened) {
@@ -205,7 +156,6 @@ struct Daemon::State {
         log::warning(std::to_string(opened->recovered) +
                      " attempts were running when the daemon died; they are tried again");
       }
-      forget_files_of_finished_tasks();
       start_plugins();
     });
   }
@@ -227,6 +177,7 @@ struct Daemon::State {
         return;
       }
       scheduler.capacity_changed();
+      forget_files_of_finished_tasks();
       schedules.start([this](auto count) {
         if (!count) {
           fail(count.error());
@@ -377,6 +328,7 @@ struct Daemon::State {
 
   void stop_tasks() {
     const auto grace = config.stop_timeout / 10;
+    control.end_streams();
     local.stop(grace, [] {});
     open.stop(grace, [] {});
     scheduler.stop([this] { stop_plugins(); });

@@ -3,6 +3,7 @@
 
 #include "core/base/log.hpp"
 #include "core/host/border.hpp"
+#include "core/host/metric_registry.hpp"
 #include "core/host/outcome.hpp"
 
 #include <utility>
@@ -273,6 +274,7 @@ void Lifecycle::close(std::optional<Error> error) {
   closed_ = true;
   caller_->close();
   instance_->set_gone();
+  world_.metrics.remove_owner(instance_->id());
   if (!caller_->given_up()) {
     instance_->workers().close();
     state_ = PluginState::stopped;

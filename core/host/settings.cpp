@@ -46,10 +46,17 @@ Error invalid(const Manifest& manifest, const PluginConfig& config, const std::s
 Result<std::shared_ptr<const PluginConfig>> make_settings(const Manifest& manifest,
                                                           const PluginConfig& config) {
   const std::string name = "plugin." + manifest.id;
-  Result<json::Document> parsed = json::parse(config.settings);
+  auto made = std::make_shared<PluginConfig>(config);
+  if (config.allow_plain_secrets) {
+    take_plain_secrets(*made, manifest.permissions.secrets);
+  } else if (const auto problem = plain_secret_problem(config, manifest.permissions.secrets)) {
+    Error error = make_error("plain_secret", *problem);
+    error.plugin = manifest.id;
+    return error;
+  }
+  Result<json::Document> parsed = json::parse(made->settings);
   if (parsed.has_error()) return invalid(manifest, config, name + ": " + parsed.error().message);
   const json::View settings = parsed->root();
-  auto made = std::make_shared<PluginConfig>(config);
   if (!manifest.config) {
     if (settings.size() != 0) {
       return invalid(manifest, config,

@@ -13,7 +13,8 @@ namespace cofounder::http {
 namespace {
 
 constexpr int starts_per_turn = 32;  // a burst of requests does not hold up the loop
-constexpr int http2_streams_per_connection = 100;
+// What libcurl puts on one connection; for each one more it would open a connection.
+constexpr int http2_streams_per_host_max = 100;
 constexpr std::size_t idle_hosts_max = 1024;
 
 }  // namespace
@@ -97,9 +98,10 @@ Client::Handle Client::State::start(ClientRequest spec, ResponseHandler handler)
   if (!target) return refuse(target.error());
 
   auto request =
-      std::make_unique<Request>(Request::Surroundings{options, clock, random}, id, std::move(spec),
-                                std::move(handler), std::move(*target), counter);
+      std::make_unique<Request>(Request::Surroundings{options, clock, random, wake_later}, id,
+                                std::move(spec), std::move(handler), std::move(*target), counter);
   request->host = &host_of(request->target);
+  if (request->target.scheme == "http") request->host->is_probed = true;  // never HTTP/2
   ++request->host->users;
   ++counter.active;
   enqueue(*request);
@@ -125,9 +127,11 @@ void Client::State::wake() {
 
 // Whether one more request to `host` may be on the wire.
 bool Client::State::has_room(const Host& host) const noexcept {
-  const int factor = host.is_http2 ? http2_streams_per_connection : 1;
-  return host.running < options.connections_per_host_max * factor &&
-         (host.is_http2 || running < options.connections_max);
+  // One goes first: libcurl 7.88 would open a connection for each request that meets one which is
+  // past TLS but not yet HTTP/2.
+  if (!host.is_probed && host.running > 0) return false;
+  if (host.is_http2) return host.running < http2_streams_per_host_max;
+  return host.running < options.connections_per_host_max && running < options.connections_max;
 }
 
 // Takes the hosts in turn, one request of each, so that none waits for another one's crowd.
@@ -206,8 +210,12 @@ void Client::State::leave_wire(Request& request) {
   request.counters.bytes_received += numbers.received;
   if (numbers.is_http2) request.host->is_http2 = true;
   on_wire.erase(transfer.easy());
-  --request.host->running;
+  Host& host = *request.host;
+  --host.running;
   --running;
+  // Where not even a connection is made the others need not wait for one another.
+  if (!transfer.is_sent()) host.is_probed = true;
+  if (host.running == 0 && host.waiting.empty()) host.is_probed = false;
   request.phase = Phase::over;
   multi.remove(transfer.easy());
   if (!ready_hosts.empty()) wake();

@@ -83,8 +83,8 @@ Result<Origin> origin_of(const std::string& url);
 // "body_unreadable", "cancelled".  An error is retryable when to send the request again is safe.
 // Authorization, keys, paths, queries and bodies never reach a log or an error.
 //
-// At most connections_per_host_max requests to a host are on the wire (a hundred times as many
-// where it speaks HTTP/2); the others wait, which no limit counts.  libcurl and TLS are loaded into
+// At most connections_per_host_max requests to a host are on the wire (100 where it speaks HTTP/2,
+// on one connection); the others wait, which no time limit counts.  libcurl and TLS are loaded into
 // memory with the first request; connections not used for half a minute are closed.  On the loop
 // only; the loop must outlive it.
 class Client {

@@ -73,6 +73,7 @@ class Transfer {
   // Called inside libcurl.
   class Sink {
    public:
+    virtual void request_goes_out() = 0;
     virtual void head_came(ResponseHead head) = 0;
     virtual Take body_came(std::string_view bytes) = 0;
 

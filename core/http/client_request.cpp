@@ -79,6 +79,11 @@ void Request::begin() {
   begun_ = around_.clock.mono();
 }
 
+void Request::request_goes_out() {
+  if (std::exchange(host->is_probed, true)) return;
+  around_.wake();  // those that waited to see whether they can share this connection
+}
+
 void Request::head_came(ResponseHead head) {
   if (cancelled) return;
   const auto asked = asked_wait(head.status, head.headers, around_.clock.now());

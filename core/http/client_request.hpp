@@ -21,6 +21,7 @@ struct Host {
   int running = 0;
   int users = 0;  // requests that point here
   bool is_http2 = false;
+  bool is_probed = false;  // a connection was made, so libcurl knows what the host speaks
   bool is_listed = false;  // in State::ready_hosts
   RetryBudget budget;
 };
@@ -34,11 +35,13 @@ class Request final : public Transfer::Sink {
     const Client::Options& options;
     Clock& clock;
     std::mt19937& random;
+    UniqueFunction<void()>& wake;
   };
   Request(Surroundings around, Client::Handle id, ClientRequest spec, ResponseHandler handler,
           Target target, Client::Counters& counters);
 
   void begin();  // a try
+  void request_goes_out() override;
   void head_came(ResponseHead head) override;
   Transfer::Take body_came(std::string_view bytes) override;
 
@@ -116,6 +119,7 @@ struct Client::State {
   std::unordered_map<Handle, std::unique_ptr<Request>> requests;
   std::unordered_map<EasyHandle, Request*> on_wire;
   std::mt19937 random;
+  UniqueFunction<void()> wake_later{[this] { wake(); }};
   Handle last_id = 0;
   int running = 0;
   bool start_posted = false;

@@ -107,6 +107,7 @@ struct Transfer::Callbacks {
       return CURL_PREREQFUNC_ABORT;
     }
     ++transfer.sends_;
+    transfer.sink_.request_goes_out();
     return CURL_PREREQFUNC_OK;
   }
 };

@@ -77,7 +77,7 @@ class Cloudinary : public sdk::Plugin {
     if (!response) co_return response.failure();
     const auto json = cl::read_answer(*response);
     if (!json) co_return json.failure();
-    const std::string result = json->value("result", "");
+    const Json result = json->contains("result") ? json->at("result") : Json{};
     // "not found" comes with status 200; it is an answer, not a deletion.
     if (result == "ok") co_return Json{{"result", "deleted"}};
     if (result == "not found") co_return Json{{"result", "not_found"}};

@@ -4,13 +4,19 @@
 namespace cloudinary {
 namespace {
 
-// As the SDK's "smart escape": what is not listed is percent-encoded, byte by byte.
+bool is_url(std::string_view text) {
+  return text.starts_with("http://") || text.starts_with("https://");
+}
+
+// As the SDK: what is not listed is percent-encoded, byte by byte.  In ids it keeps more than in
+// URLs, and a signature counts on it.
 std::string escape(std::string_view text) {
+  const std::string_view kept = is_url(text) ? "_.-/:" : "_.-/:!~*'()";
   constexpr std::string_view digits = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view{"_.-/:"}.find(c) != std::string_view::npos;
+                       kept.find(c) != std::string_view::npos;
     if (plain) {
       out += c;
     } else {
@@ -20,10 +26,6 @@ std::string escape(std::string_view text) {
     }
   }
   return out;
-}
-
-bool is_url(std::string_view text) {
-  return text.starts_with("http://") || text.starts_with("https://");
 }
 
 // A version that stands in the public id already ("v1234/name").

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,7 +16,7 @@ namespace {
 
 using sdk::Json;
 
-constexpr std::size_t data_uri_bytes_max = 60'000'000;
+constexpr std::uint64_t restarts_max = 3;  // of one chunked upload, over all attempts
 
 // What is the same in all requests of one upload.
 struct Plan {
@@ -23,8 +24,8 @@ struct Plan {
   Credentials credentials;
   Algorithm algorithm = Algorithm::sha1;
   std::string url;
-  Params params;         // without timestamp and signature
-  std::string upload_id; // of a chunked one; the same over all attempts
+  Params params;          // without timestamp and signature
+  std::string upload_id;  // of a chunked one; the same over all attempts
 };
 
 std::string extension_of(const std::string& name) {
@@ -55,13 +56,15 @@ sdk::HttpRequest request_for(const Plan& plan, sdk::Multipart form) {
 
 // The answer has to be the provider's: it signs public id and version.
 sdk::Result<Json> check_asset(const Plan& plan, Json json) {
-  if (json.value("status", "") == "pending") return json;
+  if (const auto status = json.find("status"); status != json.end() && *status == "pending")
+    return json;
   const auto id = json.find("public_id");
   const auto version = json.find("version");
   const auto signature = json.find("signature");
   const auto url = json.find("secure_url");
-  if (id == json.end() || !id->is_string() || version == json.end() || !version->is_number_integer() ||
-      signature == json.end() || !signature->is_string() || url == json.end() || !url->is_string()) {
+  if (id == json.end() || !id->is_string() || version == json.end() ||
+      !version->is_number_integer() || signature == json.end() || !signature->is_string() ||
+      url == json.end() || !url->is_string()) {
     return sdk::Failure{COF_EFAILED, "bad_answer",
                         "Cloudinary's answer lacks public_id, version, signature or secure_url"}
         .retry();
@@ -101,38 +104,76 @@ sdk::Task<sdk::Result<Json>> upload_whole(sdk::Context ctx, const Plan* plan, co
   co_return co_await send(ctx, plan, request_for(*plan, std::move(form)));
 }
 
-// How far an earlier attempt came with this file; 0 when that is not known.
-std::uint64_t saved_offset(sdk::Context ctx, std::uint64_t size, std::uint64_t chunk) {
-  const std::string_view saved = ctx.saved();
-  std::uint64_t offset = 0, of_size = 0;
-  const auto comma = saved.find('/');
-  if (comma == std::string_view::npos) return 0;
-  std::from_chars(saved.data(), saved.data() + comma, offset);
-  std::from_chars(saved.data() + comma + 1, saved.data() + saved.size(), of_size);
-  return of_size == size && offset < size && offset % chunk == 0 ? offset : 0;
+// How far a chunked upload came: "OFFSET/SIZE", and "/RESTARTS" when it was begun anew.
+struct Progress {
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+  std::uint64_t restarts = 0;
+
+  std::string text() const {
+    return std::to_string(offset) + "/" + std::to_string(size) + "/" + std::to_string(restarts);
+  }
+};
+
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{}) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  if (text.starts_with('/')) text.remove_prefix(1);
+  return number;
 }
 
-sdk::Task<sdk::Result<Json>> upload_chunks(sdk::Context ctx, const Plan* plan, const sdk::File* file,
-                                           std::uint64_t size) {
+// What an earlier attempt saved of this file; the beginning when that is not known.
+Progress saved_progress(sdk::Context ctx, std::uint64_t size, std::uint64_t chunk) {
+  std::string_view saved = ctx.saved();
+  const auto offset = take_number(saved);
+  const auto of_size = take_number(saved);
+  const auto restarts = take_number(saved);
+  Progress progress{0, size, restarts.value_or(0)};
+  if (offset && of_size == size && *offset < size && *offset % chunk == 0)
+    progress.offset = *offset;
+  return progress;
+}
+
+sdk::HttpRequest chunk_request(sdk::Context ctx, const Plan& plan, const sdk::File& file,
+                               const Progress& at, std::uint64_t count) {
+  sdk::Multipart form = signed_form(ctx, plan);
+  form.file("file", file.name(), file, at.offset, count);
+  sdk::HttpRequest request = request_for(plan, std::move(form));
+  std::string id = plan.upload_id;
+  if (at.restarts > 0) id += "-" + std::to_string(at.restarts);
+  request.header("X-Unique-Upload-Id", std::move(id));
+  request.header("Content-Range", "bytes " + std::to_string(at.offset) + "-" +
+                                      std::to_string(at.offset + count - 1) + "/" +
+                                      std::to_string(at.size));
+  return request;
+}
+
+sdk::Task<sdk::Result<Json>> upload_chunks(sdk::Context ctx, const Plan* plan,
+                                           const sdk::File* file, std::uint64_t size) {
   const std::uint64_t chunk = plan->account.chunk_bytes;
-  const std::string name = file->name();
-  for (std::uint64_t first = saved_offset(ctx, size, chunk); first < size; first += chunk) {
-    const std::uint64_t count = std::min(chunk, size - first);
-    const bool is_last = first + count == size;
-    sdk::Multipart form = signed_form(ctx, *plan);
-    form.file("file", name, *file, first, count);
-    sdk::HttpRequest request = request_for(*plan, std::move(form));
-    request.header("X-Unique-Upload-Id", plan->upload_id);
-    request.header("Content-Range", "bytes " + std::to_string(first) + "-" +
-                                        std::to_string(first + count - 1) + "/" +
-                                        std::to_string(size));
+  Progress at = saved_progress(ctx, size, chunk);
+  bool may_restart = at.restarts < restarts_max;
+  while (at.offset < size) {
+    const std::uint64_t count = std::min(chunk, size - at.offset);
+    const auto request = chunk_request(ctx, *plan, *file, at, count);
     auto response = co_await ctx.http().send(request);
     if (!response) co_return response.failure();
+    if (response->status == 400 && at.offset > 0 && may_restart) {
+      // It may know nothing of the chunks before: they are too old, or the asset was finished and
+      // only the answer got lost.  The same public id is written again, so nothing is doubled.
+      may_restart = false;
+      at.offset = 0;
+      ++at.restarts;
+      continue;
+    }
     auto json = read_answer(*response);
     if (!json) co_return json.failure();
-    ctx.progress(static_cast<double>(first + count) / static_cast<double>(size));
-    if (is_last) co_return check_asset(*plan, std::move(*json));
-    const std::string state = std::to_string(first + count) + "/" + std::to_string(size);
+    at.offset += count;
+    ctx.progress(static_cast<double>(at.offset) / static_cast<double>(size));
+    if (at.offset == size) co_return check_asset(*plan, std::move(*json));
+    const std::string state = at.text();
     auto saved = co_await ctx.checkpoint(state);
     if (!saved) co_return saved.failure();
   }
@@ -148,7 +189,8 @@ sdk::Result<Plan> make_plan(sdk::Context ctx, Account account, const Json& args)
   plan.url = account.api(args.value("resource_type", "auto") + "/upload");
   plan.algorithm = account.algorithm;
   if (args.contains("signature_algorithm")) {
-    plan.algorithm = args.at("signature_algorithm") == "sha256" ? Algorithm::sha256 : Algorithm::sha1;
+    plan.algorithm =
+        args.at("signature_algorithm") == "sha256" ? Algorithm::sha256 : Algorithm::sha1;
   }
   plan.account = std::move(account);
   plan.credentials = std::move(*known);
@@ -173,10 +215,6 @@ sdk::Task<sdk::Result<Json>> upload(sdk::Context ctx, Account account, Json args
   const auto plan = make_plan(ctx, std::move(account), args);
   if (!plan) co_return plan.failure();
   std::string source = args.at("file").get<std::string>();
-  if (source.starts_with("data:") && source.size() > data_uri_bytes_max) {
-    co_return sdk::Failure(COF_ETOOBIG, "file_too_big",
-                           "args.file: a data: URI may have at most 60 MB; send a file instead");
-  }
   if (is_url(source) || source.starts_with("data:")) {
     co_return co_await upload_source(ctx, &*plan, std::move(source));
   }

@@ -5,6 +5,9 @@
 //   load SOCKET get PATH CLIENTS SECONDS         requests/s and latency of a GET
 //   load SOCKET submit CLIENTS COUNT BATCH OP    tasks submitted, BATCH per request
 //   load SOCKET e2e COUNT BATCH OP               as submit with one client, timed until all are over
+//   load SOCKET fetch COUNT BATCH OP URL         as e2e, of tasks that fetch URL
+//   load SOCKET timers PENDING COUNT SECONDS OP  lateness of COUNT tasks due within SECONDS, beside
+//                                                PENDING that are not due
 //   load SOCKET idle COUNT OP                    submit to start, one at a time: OP answers {"ns": n},
 //                                                CLOCK_MONOTONIC when it was entered
 // Prints one line of JSON.
@@ -21,8 +24,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -224,33 +229,120 @@ long long figure(std::string_view json, const std::string& name) {
   return at == std::string_view::npos ? -1 : std::atoll(json.data() + at + name.size() + 3);
 }
 
+// No task waits or runs any more.  Asked in this order: what is ready now may be running next.
+bool all_over(Connection& connection) {
+  for (const char* state : {"scheduled", "ready", "running"}) {
+    const auto answer = connection.call(
+        request("GET", std::string{"/v1/tasks?limit=1&state="} + state, ""));
+    if (answer.find("\"tasks\":[]") == std::string_view::npos) return false;
+  }
+  return true;
+}
+
 int end_to_end(const std::string& socket, std::size_t count, std::size_t batch, const std::string& op) {
   Connection connection{socket};
-  const std::string status = request("GET", "/v1/status", "");
-  const auto before = figure(connection.call(status), "succeeded");
-  if (before < 0) die("/v1/status has no figure \"succeeded\"");
+  if (!all_over(connection)) die("other tasks wait or run");
   const std::string text = request("POST", "/v1/tasks", task_body(op, batch));
   const auto begin = Clock::now();
-  std::string last;
+  std::vector<std::string> last;
   for (std::size_t sent = 0; sent < count; sent += batch) {
     const auto answer = connection.call(text);
     if (connection.status != 201) die(std::string{answer.substr(0, 500)});
-    const auto at = answer.rfind("\"id\":\"");
-    last = answer.substr(at + 6, 13);
+    last.emplace_back(answer.substr(answer.rfind("\"id\":\"") + 6, 13));
   }
   const double submitted = seconds_since(begin);
-  for (;;) {
-    const auto done = figure(connection.call(status), "succeeded") - before;
-    if (done >= static_cast<long long>(count)) break;
-    ::poll(nullptr, 0, 2);
-  }
-  const auto answer = connection.call(request("GET", "/v1/tasks/" + last, ""));
+  while (!all_over(connection)) ::poll(nullptr, 0, 2);
+  const auto answer = connection.call(request("GET", "/v1/tasks/" + last.back(), ""));
   const double took = seconds_since(begin);
-  if (answer.find("\"result\":{\"greeting\":\"Hello, world!\"}") == std::string_view::npos) {
-    die("the last result is not there: " + std::string{answer.substr(0, 500)});
+  for (const std::string& id : last) {
+    connection.call(request("GET", "/v1/tasks/" + id, ""));
+    if (connection.body.find("\"state\":\"succeeded\"") == std::string::npos) {
+      die("task " + id + " did not succeed: " + connection.body.substr(0, 500));
+    }
   }
+  if (answer.empty()) die("the last result is not there");
   std::printf(R"({"tasks": %zu, "seconds": %.3f, "submit_seconds": %.3f, "per_second": %.0f})" "\n",
               count, took, submitted, static_cast<double>(count) / took);
+  return 0;
+}
+
+// The task's "run_at":"2026-11-23T17:01:20.123Z" as microseconds since 1970; -1 when it is not there.
+long long due_us(const std::string& json) {
+  const auto at = json.find("\"run_at\":\"");
+  std::tm parts{};
+  int milliseconds = 0;
+  if (at == std::string::npos ||
+      std::sscanf(json.c_str() + at + 10, "%d-%d-%dT%d:%d:%d.%dZ", &parts.tm_year, &parts.tm_mon,
+                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &milliseconds) != 7) {
+    return -1;
+  }
+  parts.tm_year -= 1900;
+  parts.tm_mon -= 1;
+  return timegm(&parts) * 1'000'000LL + milliseconds * 1'000LL;
+}
+
+// `pending` tasks an hour ahead, then `count` due at random milliseconds of the next `seconds`; OP
+// answers {"wall_us": n}: when it was entered.  How late they were.
+int timers(const std::string& socket, std::size_t pending, std::size_t count, double seconds,
+           const std::string& op) {
+  Connection connection{socket};
+  const auto task = [&](std::uint64_t delay_ms) {
+    return R"({"op":")" + op + R"(","args":{},"delay":")" + std::to_string(delay_ms) + R"(ms"})";
+  };
+  for (std::size_t sent = 0; sent < pending; sent += 1000) {
+    std::string body = "[" + task(3'600'000);
+    for (int i = 1; i < 1000; ++i) body += "," + task(3'600'000 + static_cast<std::uint64_t>(i));
+    connection.call(request("POST", "/v1/tasks", body + "]"));
+    if (connection.status != 201) die(connection.body.substr(0, 500));
+  }
+  std::minstd_rand random{7};
+  std::vector<std::string> ids;
+  for (std::size_t sent = 0; sent < count; sent += 500) {
+    std::string body;
+    for (int i = 0; i < 500; ++i) {
+      const auto delay = 500 + random() % static_cast<std::uint64_t>(seconds * 1000);
+      body += (i == 0 ? "[" : ",") + task(delay);
+    }
+    std::string_view answer = connection.call(request("POST", "/v1/tasks", body + "]"));
+    if (connection.status != 201) die(connection.body.substr(0, 500));
+    for (auto at = answer.find("\"id\":\""); at != std::string_view::npos;
+         at = answer.find("\"id\":\"", at + 1)) {
+      ids.emplace_back(answer.substr(at + 6, 13));
+    }
+  }
+  Samples late_us;
+  for (const std::string& id : ids) {
+    const std::string answer{connection.call(request("GET", "/v1/tasks/" + id + "?wait=30s", ""))};
+    const auto entered = figure(answer, "wall_us");
+    const auto due = due_us(answer);
+    if (entered < 0 || due < 0) die(answer.substr(0, 500));
+    late_us.values.push_back(static_cast<double>(entered - due));
+  }
+  std::printf(R"({"pending": %zu, "count": %zu, "late_p50_us": %.0f, "late_p99_us": %.0f, "late_max_us": %.0f})"
+              "\n",
+              pending, ids.size(), late_us.at(0.5), late_us.at(0.99), late_us.at(1));
+  return 0;
+}
+
+// As end_to_end(), with {"url": URL} as arguments.
+int fetch(const std::string& socket, std::size_t count, std::size_t batch, const std::string& op,
+          const std::string& url) {
+  Connection connection{socket};
+  std::string body;
+  for (std::size_t i = 0; i < batch; ++i) {
+    body += (i == 0 ? "[" : ",") + (R"({"op":")" + op + R"(","args":{"url":")" + url + R"("}})");
+  }
+  const std::string text = request("POST", "/v1/tasks", body + "]");
+  const auto begin = Clock::now();
+  for (std::size_t sent = 0; sent < count; sent += batch) {
+    connection.call(text);
+    if (connection.status != 201) die(connection.body.substr(0, 500));
+  }
+  while (!all_over(connection)) ::poll(nullptr, 0, 5);
+  const double took = seconds_since(begin);
+  const auto failed = connection.call(request("GET", "/v1/tasks?limit=1&state=failed", ""));
+  if (failed.find("\"tasks\":[]") == std::string_view::npos) die(std::string{failed.substr(0, 500)});
+  std::printf(R"({"tasks": %zu, "seconds": %.3f})" "\n", count, took);
   return 0;
 }
 
@@ -287,6 +379,12 @@ int main(int argc, char** argv) {
     return submit(words[1], number(3), number(4), number(5), words[6]);
   }
   if (argc == 6 && words[2] == "e2e") return end_to_end(words[1], number(3), number(4), words[5]);
+  if (argc == 7 && words[2] == "fetch") {
+    return fetch(words[1], number(3), number(4), words[5], words[6]);
+  }
+  if (argc == 7 && words[2] == "timers") {
+    return timers(words[1], number(3), number(4), std::strtod(words[5].c_str(), nullptr), words[6]);
+  }
   if (argc == 5 && words[2] == "idle") return idle(words[1], number(3), words[4]);
   std::fprintf(stderr, "load: see the head of load.cpp for its arguments\n");
   return 64;

@@ -306,7 +306,8 @@ Response Cloudinary::describe(const Asset& asset, const Fields& fields, bool exi
             {"version_id", asset.etag},
             {"signature", cloudinary_signature({{"public_id", asset.public_id},
                                                 {"version", std::to_string(asset.version)}},
-                                               options_.secret, "SHA1", 1)},
+                                               options_.secret,
+                                               options_.signs_with_sha256 ? "SHA256" : "SHA1", 1)},
             {"resource_type", asset.resource_type},
             {"created_at", iso_time(asset.version)},
             {"tags", Json::array()},
@@ -323,7 +324,7 @@ Response Cloudinary::describe(const Asset& asset, const Fields& fields, bool exi
   if (const auto tags = find("tags"); !tags.empty()) {
     for (const auto tag : split(tags, ',')) json["tags"].push_back(tag);
   }
-  if (const auto context = find("context"); !context.empty()) json["context"] = {{"custom", Json::object()}};
+  if (const auto context = parse_context(find("context"))) json["context"] = {{"custom", *context}};
   if (const auto eager = find("eager"); !eager.empty()) {
     json["eager"] = Json::array();
     for (const auto step : split(eager, '|')) {
@@ -366,9 +367,7 @@ Response Cloudinary::admin(const Request& request, std::string_view path) {
     response = json_response({{"status", "ok"}});
   } else if (path == "usage" || path.starts_with("usage/")) {
     const std::string_view date = path == "usage" ? std::string_view{} : path.substr(6);
-    const bool is_date = date.size() == 10 && date[4] == '-' && date[7] == '-' &&
-                         date.find_first_not_of("0123456789-") == std::string_view::npos;
-    if (!date.empty() && !is_date) return cloudinary_error(400, "Invalid date");
+    if (path != "usage" && !is_past_date(date)) return cloudinary_error(400, "Invalid date");
     const std::lock_guard lock{mutex_};
     std::uint64_t bytes = 0;
     for (const auto& [key, asset] : assets_) bytes += asset.bytes;

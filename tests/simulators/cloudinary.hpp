@@ -22,6 +22,7 @@ struct CloudinaryOptions {
   std::string secret = "abcd";
   std::uint64_t chunk_bytes_min = 5'000'000;    // of every chunk but the last
   std::uint64_t bytes_max = 100'000'000;        // of an upload in one request
+  bool signs_with_sha256 = false;               // its answers; as the account is set
   int delay_ms = 0;                             // before each answer of the Upload API
 };
 
@@ -80,12 +81,16 @@ std::string cloudinary_signature(const std::map<std::string, std::string>& param
 // What is wrong with the fields of an upload, in the provider's words; empty: nothing.
 std::string check_upload_fields(const std::map<std::string, std::string>& values);
 std::string check_destroy_fields(const std::map<std::string, std::string>& values);
+// "key=value|key=value", with \ before = and | inside; nothing for what is none.
+std::optional<std::map<std::string, std::string>> parse_context(std::string_view text);
 // "bytes 0-9/-1" or "bytes 0-9/10".
 struct ContentRange {
   std::uint64_t first = 0, last = 0;
   std::optional<std::uint64_t> total;
 };
 std::optional<ContentRange> parse_content_range(std::string_view text);
+// "2026-11-23", and not after today.
+bool is_past_date(std::string_view text);
 std::optional<std::string> decode_data_uri(std::string_view uri);
 std::optional<std::string> decode_base64(std::string_view text);
 

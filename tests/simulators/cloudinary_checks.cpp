@@ -3,8 +3,10 @@
 
 #include <array>
 #include <charconv>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "tests/simulators/cloudinary.hpp"
 
@@ -41,25 +43,6 @@ std::string check_public_id(const std::string& id) {
     return "public_id (" + id + ") is invalid";
   }
   return {};
-}
-
-// "key=value|key=value" with \ before = and | in values.
-bool is_context(std::string_view text) {
-  bool in_value = false, has_key = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      if (++i == text.size()) return false;
-    } else if (text[i] == '=') {
-      if (in_value || !has_key) return false;
-      in_value = true;
-    } else if (text[i] == '|') {
-      if (!in_value) return false;
-      in_value = has_key = false;
-    } else if (!in_value) {
-      has_key = true;
-    }
-  }
-  return in_value;
 }
 
 std::string check_common(const std::map<std::string, std::string>& values,
@@ -112,6 +95,38 @@ std::string cloudinary_signature(const std::map<std::string, std::string>& param
   return hex_digest(algorithm, text + secret);
 }
 
+std::optional<std::map<std::string, std::string>> parse_context(std::string_view text) {
+  std::map<std::string, std::string> pairs;
+  std::string key, value;
+  bool in_value = false;
+  const auto end_pair = [&] {
+    if (!in_value) return false;
+    pairs[std::exchange(key, {})] = std::exchange(value, {});
+    in_value = false;
+    return true;
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '|') {
+      if (!end_pair()) return std::nullopt;
+      continue;
+    }
+    if (c == '=') {
+      if (in_value || key.empty()) return std::nullopt;
+      in_value = true;
+      continue;
+    }
+    if (c == '\\') {
+      if (++i == text.size()) return std::nullopt;
+      if (text[i] != '=' && text[i] != '|') (in_value ? value : key) += c;
+      c = text[i];
+    }
+    (in_value ? value : key) += c;
+  }
+  if (!end_pair()) return std::nullopt;
+  return pairs;
+}
+
 std::string check_upload_fields(const std::map<std::string, std::string>& values) {
   if (auto wrong = check_common(values, upload_fields); !wrong.empty()) return wrong;
   const auto find = [&](const char* name) {
@@ -124,7 +139,7 @@ std::string check_upload_fields(const std::map<std::string, std::string>& values
   if (const auto* folder = find("folder"); folder != nullptr && folder->find("..") != std::string::npos) {
     return "folder (" + *folder + ") is invalid";
   }
-  if (const auto* context = find("context"); context != nullptr && !is_context(*context)) {
+  if (const auto* context = find("context"); context != nullptr && !parse_context(*context)) {
     return "Invalid context: " + *context;
   }
   if (const auto* tags = find("tags"); tags != nullptr && tags->find("|") != std::string::npos) {
@@ -178,6 +193,16 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
     range.total = total;
   }
   return range;
+}
+
+bool is_past_date(std::string_view text) {
+  std::tm parts{};
+  const std::string date{text};
+  const char* end = ::strptime(date.c_str(), "%Y-%m-%d", &parts);
+  if (date.size() != 10 || end != date.c_str() + date.size()) return false;
+  const std::tm wanted = parts;
+  const std::time_t day = ::timegm(&parts);  // normalises a 31st of February
+  return parts.tm_mday == wanted.tm_mday && parts.tm_mon == wanted.tm_mon && day <= std::time(nullptr);
 }
 
 std::optional<std::string> decode_base64(std::string_view text) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // cloudinary_simulator: Cloudinary on loopback.
 //   cloudinary_simulator [--port N] [--port-file FILE] [cloud=demo] [key=1234] [secret=abcd]
-//                        [delay_ms=0] [chunk_bytes_min=5000000] [bytes_max=100000000]
+//                        [algorithm=sha1] [delay_ms=0]
+//                        [chunk_bytes_min=5000000] [bytes_max=100000000]
 #include <cstdlib>
 #include <memory>
 
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
     if (words.contains("cloud")) options.cloud = words["cloud"];
     if (words.contains("key")) options.key = words["key"];
     if (words.contains("secret")) options.secret = words["secret"];
+    options.signs_with_sha256 = words["algorithm"] == "sha256";
     options.delay_ms = static_cast<int>(number("delay_ms", 0));
     options.chunk_bytes_min = number("chunk_bytes_min", options.chunk_bytes_min);
     options.bytes_max = number("bytes_max", options.bytes_max);

@@ -67,8 +67,8 @@ struct HttpServer::State {
                    {"path", request.path},
                    {"query", request.query},
                    {"bytes", request.body.size()},
-                   {"status", response == nullptr ? Json{} : Json{response->status}},
-                   {"fault", fault ? Json{static_cast<int>(fault->kind)} : Json{}}});
+                   {"status", response == nullptr ? Json() : Json(response->status)},
+                   {"fault", fault ? Json(static_cast<int>(fault->kind)) : Json()}});
   }
 
   // What tests and scripts ask of the simulator itself; nothing when it is the provider's.
@@ -98,7 +98,8 @@ Fault parse_fault(const Json& json) {
   fault.content_type = json.value("content_type", "application/json");
   fault.path_contains = json.value("path", "");
   fault.count = json.value("count", 1);
-  for (const auto& [name, value] : json.value("headers", Json::object()).items()) {
+  const Json headers = json.value("headers", Json::object());
+  for (const auto& [name, value] : headers.items()) {
     fault.headers.emplace_back(name, value.get<std::string>());
   }
   return fault;

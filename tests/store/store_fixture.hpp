@@ -10,6 +10,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <thread>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -58,7 +59,7 @@ class StoreDriver {
   void until(Ready ready) {
     const auto deadline = std::chrono::steady_clock::now() + seconds{60};
     while (!ready()) {
-      if (!loop_.poll()) ::usleep(50);
+      if (!loop_.poll()) std::this_thread::yield();
       if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error{"timed out"};
     }
   }

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/log.hpp"
+#include "core/config/config.hpp"
+#include "core/http/client.hpp"
+#include "core/http/server.hpp"
+#include "core/scheduler/scheduler.hpp"
+#include "core/store/stores.hpp"
+
+// The configuration, part by part, as the parts want it.
+namespace cofounder {
+
+inline constexpr const char* version = COFOUNDER_VERSION;
+
+Scheduler::Options scheduler_options(const Config& config);
+SqliteOptions store_options(const Config& config);
+http::Client::Options client_options(const Config& config);
+http::Server::Options server_options(const Config& config);
+log::Options log_options(const Config& config);
+
+}  // namespace cofounder
