@@ -10,7 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "tests/support/real_daemon.hpp"
@@ -24,7 +26,8 @@ using namespace std::chrono_literals;
 // A connection to the control socket that sends what no decent client sends.
 class Raw {
  public:
-  explicit Raw(const fs::path& socket) : descriptor_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+  explicit Raw(const fs::path& socket)
+      : descriptor_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, socket.c_str(), sizeof address.sun_path - 1);
@@ -49,9 +52,10 @@ class Raw {
     std::string text;
     const auto end = std::chrono::steady_clock::now() + most;
     for (;;) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+      const auto left = std::max(0ms, std::chrono::ceil<std::chrono::milliseconds>(
+                                          end - std::chrono::steady_clock::now()));
       pollfd readable{descriptor_, POLLIN, 0};
-      if (left <= 0ms || ::poll(&readable, 1, static_cast<int>(left.count())) <= 0) return text;
+      if (::poll(&readable, 1, static_cast<int>(left.count())) <= 0) return text;
       char piece[65536];
       const ssize_t size = ::recv(descriptor_, piece, sizeof piece, 0);
       if (size <= 0) return text;
@@ -89,27 +93,52 @@ class BadInput : public testing::Test {
     }
   }
 
+  // The daemon says that it is too much (4xx), throws away what still comes for a moment, so that
+  // the client sees that answer, and then closes, however much there still is.
+  static bool ends(Raw& client, const std::string& piece) {
+    std::string answer;
+    const bool closed = wait_until(
+        [&] {
+          for (int i = 0; i < 8; ++i) {
+            if (!client.send(piece)) return true;
+            answer += client.read(0ms);
+          }
+          return false;
+        },
+        10s);
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 4")) << answer.substr(0, 200);
+    return closed;
+  }
+
   RealDaemon daemon{{"plugins/hello.so"}};
 };
 
 TEST_F(BadInput, TasksThatCannotBeAreRefusedAndSayWhy) {
-  expect_refused(R"({"op":"hello.greeet","args":{"name":"x"}})", 422, "unknown_op", {"hello.greeet"});
+  expect_refused(R"({"op":"hello.greeet","args":{"name":"x"}})", 422, "unknown_op",
+                 {"hello.greeet"});
   expect_refused(R"({"op":"nobody.greet"})", 422, "unknown_op", {"nobody.greet"});
   expect_refused(R"({"op":"hello.greet","args":{}})", 422, "invalid_args", {"name"});
-  expect_refused(R"({"op":"hello.greet","args":{"name":5}})", 422, "invalid_args", {"name", "string"});
-  expect_refused(R"({"op":"hello.greet","args":{"name":"x","nmae":"y"}})", 422, "invalid_args", {"nmae"});
+  expect_refused(R"({"op":"hello.greet","args":{"name":5}})", 422, "invalid_args",
+                 {"name", "string"});
+  expect_refused(R"({"op":"hello.greet","args":{"name":"x","nmae":"y"}})", 422, "invalid_args",
+                 {"nmae"});
   expect_refused(R"({"op":"hello.greet","args":[]})", 422, "invalid_args");
-  expect_refused(R"({"op":"hello.greet","args":{"name":"x"},"timeout":"soon"})", 422, "invalid_task", {"timeout"});
-  expect_refused(R"({"op":"hello.greet","args":{"name":"x"},"priority":1000})", 422, "invalid_task", {"priority"});
-  expect_refused(R"({"op":"hello.greet","args":{"name":"x"},"proirity":1})", 422, "invalid_task", {"proirity"});
-  expect_refused(R"([{"op":"hello.greet","args":{"name":"x"}},{"op":"hello.greet"}])", 422, "invalid_args");
+  expect_refused(R"({"op":"hello.greet","args":{"name":"x"},"timeout":"soon"})", 422,
+                 "invalid_task", {"timeout"});
+  expect_refused(R"({"op":"hello.greet","args":{"name":"x"},"priority":1000})", 422, "invalid_task",
+                 {"priority"});
+  expect_refused(R"({"op":"hello.greet","args":{"name":"x"},"proirity":1})", 422, "invalid_task",
+                 {"proirity"});
+  expect_refused(R"([{"op":"hello.greet","args":{"name":"x"}},{"op":"hello.greet"}])", 422,
+                 "invalid_args");
   expect_refused("{\"op\":", 400, "invalid_json");
   expect_refused("", 400, "invalid_json");
   expect_refused("\xff\xfe", 400, "invalid_json");
   expect_refused(std::string(5000, '['), 400, "invalid_json");
   EXPECT_EQ(daemon.list().size(), 0u) << "all or nothing";
   std::string many = "[";
-  for (int i = 0; i < 1001; ++i) many += std::string{i == 0 ? "" : ","} + R"({"op":"hello.greet","args":{"name":"x"}})";
+  for (int i = 0; i < 1001; ++i)
+    many += std::string{i == 0 ? "" : ","} + R"({"op":"hello.greet","args":{"name":"x"}})";
   expect_refused(many + "]", 413, "too_many_tasks");
 }
 
@@ -125,15 +154,15 @@ TEST_F(BadInput, PathsAndMethodsThatAreNotThere) {
 TEST_F(BadInput, ABodyOfAHundredMegabytesIsRefusedBeforeItIsRead) {
   const auto before = daemon.rss_kib();
   Raw client{daemon.socket()};
-  ASSERT_TRUE(client.send("POST /v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"));
+  ASSERT_TRUE(
+      client.send("POST /v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"));
   const std::string piece(1 << 20, ' ');
   for (int i = 0; i < 95 && client.send(piece); ++i) {
   }
   Raw chunked{daemon.socket()};
-  ASSERT_TRUE(chunked.send("POST /v1/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"));
-  bool taken = true;
-  for (int i = 0; i < 95 && taken; ++i) taken = chunked.send("100000\r\n" + piece + "\r\n");
-  EXPECT_FALSE(taken) << "the daemon read it all";
+  ASSERT_TRUE(
+      chunked.send("POST /v1/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  EXPECT_TRUE(ends(chunked, "100000\r\n" + piece + "\r\n"));
   EXPECT_LT(daemon.rss_kib(), before + 20'000);
   // A client that looks gets the reason.
   ctl::Request request;
@@ -149,11 +178,8 @@ TEST_F(BadInput, ABodyOfAHundredMegabytesIsRefusedBeforeItIsRead) {
 TEST_F(BadInput, HeadersWithoutEndAndThingsThatAreNotHttp) {
   {
     Raw flood{daemon.socket()};
-    bool taken = flood.send("GET /v1/status HTTP/1.1\r\nHost: x\r\n");
-    for (int i = 0; i < 100'000 && taken; ++i) {
-      taken = flood.send("X-Header-" + std::to_string(i) + ": " + std::string(100, 'h') + "\r\n");
-    }
-    EXPECT_FALSE(taken) << "10 MB of headers were read";
+    ASSERT_TRUE(flood.send("GET /v1/status HTTP/1.1\r\nHost: x\r\n"));
+    EXPECT_TRUE(ends(flood, "X-Header: " + std::string(100, 'h') + "\r\n"));
   }
   {
     Raw longest{daemon.socket()};
@@ -169,7 +195,8 @@ TEST_F(BadInput, HeadersWithoutEndAndThingsThatAreNotHttp) {
     Raw client{daemon.socket()};
     client.send(text);
     const std::string answer = client.read();
-    EXPECT_TRUE(answer.empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 505"))
+    EXPECT_TRUE(answer.empty() || answer.starts_with("HTTP/1.1 4") ||
+                answer.starts_with("HTTP/1.1 505"))
         << text << " -> " << answer.substr(0, 200);
   }
 }
@@ -188,7 +215,8 @@ TEST_F(BadInput, ClientsThatVanishOrDoNotReadLeaveNothingBehind) {
     std::vector<std::unique_ptr<Raw>> deaf;
     for (int i = 0; i < 10; ++i) {
       deaf.push_back(std::make_unique<Raw>(daemon.socket()));
-      for (int k = 0; k < 5; ++k) deaf.back()->send("GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n");
+      for (int k = 0; k < 5; ++k)
+        deaf.back()->send("GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n");
     }
     EXPECT_EQ(daemon.get("/v1/status").status, 200);
   }
@@ -205,9 +233,10 @@ TEST_F(BadInput, SchedulesThatCannotBe) {
   const auto never = put(R"("cron":"0 0 30 2 *")");
   EXPECT_EQ(never.status, 422) << never.body;
   EXPECT_EQ(error_code(never), "never_due") << never.body;
-  for (const char* times : {R"("cron":"* * *")", R"("cron":"61 * * * *")", R"("calendar":"Blursday")",
-                            R"("every":"0s")", R"("cron":"@daily","every":"1h")",
-                            R"("cron":"@daily","timezone":"Mars/Base")"}) {
+  for (const char* times :
+       {R"("cron":"* * *")", R"("cron":"61 * * * *")", R"("calendar":"Blursday")",
+        R"("every":"0s")", R"("cron":"@daily","every":"1h")",
+        R"("cron":"@daily","timezone":"Mars/Base")"}) {
     const auto answer = put(times);
     EXPECT_EQ(answer.status, 422) << times << " -> " << answer.body;
     EXPECT_FALSE(error_code(answer).empty());
@@ -244,12 +273,14 @@ TEST(Access, AStrangerIsRefusedAndAReaderMayOnlyRead) {
   EXPECT_EQ(status_as(uid, gid, daemon, "GET /v1/status"), -1) << "the socket is its owner's";
   EXPECT_EQ(daemon.stop(), 0);
 
-  daemon.configure("[control]\nmode = \"0666\"\ngroup = \"" + std::string{::getgrgid(gid)->gr_name} + "\"\n");
+  daemon.configure("[control]\nmode = \"0666\"\ngroup = \"" +
+                   std::string{::getgrgid(gid)->gr_name} + "\"\n");
   ASSERT_TRUE(daemon.start()) << daemon.log();
   EXPECT_EQ(status_as(uid, gid, daemon, "GET /v1/status"), 403 % 120);
   EXPECT_EQ(status_as(uid, gid, daemon, "GET /v1/config"), 403 % 120);
   EXPECT_EQ(status_as(0, 0, daemon, "GET /v1/status"), 200 % 120);
-  daemon.configure("[control]\nmode = \"0666\"\ngroup = \"" + std::string{::getgrgid(gid)->gr_name} +
+  daemon.configure("[control]\nmode = \"0666\"\ngroup = \"" +
+                   std::string{::getgrgid(gid)->gr_name} +
                    "\"\n[control.access]\nread = [\"nobody\"]\n");
   EXPECT_EQ(daemon.call("POST", "/v1/config/reload").status, 200);
   EXPECT_EQ(status_as(uid, gid, daemon, "GET /v1/status"), 200 % 120);
@@ -264,14 +295,18 @@ TEST(FilesOfTasks, OnlyRegularFilesBelowTheAllowedFolders) {
   RealDaemon daemon{{"plugins/cloudinary.so"}};
   write_file(daemon.folder() / "secret", "abcd");
   fs::permissions(daemon.folder() / "secret", fs::perms{0600});
-  daemon.configure("[plugin.cloudinary]\ncloud_name = \"demo\"\napi_key = \"1234\"\n"
-                   "api_secret = { file = \"" + (daemon.folder() / "secret").string() + "\" }\n"
-                   "base_url = \"http://127.0.0.1:1\"\n");
+  daemon.configure(
+      "[plugin.cloudinary]\ncloud_name = \"demo\"\napi_key = \"1234\"\n"
+      "api_secret = { file = \"" +
+      (daemon.folder() / "secret").string() +
+      "\" }\n"
+      "base_url = \"http://127.0.0.1:1\"\n");
   ASSERT_TRUE(daemon.start()) << daemon.log();
   const fs::path files = daemon.folder() / "files";
   write_file(daemon.folder() / "outside.png", "outside");
   fs::create_symlink(daemon.folder() / "outside.png", files / "link.png");
   fs::create_directory_symlink(daemon.folder(), files / "up");
+  fs::create_directory(files / "folder");
   ASSERT_EQ(::mkfifo((files / "fifo").c_str(), 0600), 0);
   const std::pair<fs::path, const char*> cases[] = {
       {daemon.folder() / "outside.png", "file_denied"},
@@ -281,82 +316,23 @@ TEST(FilesOfTasks, OnlyRegularFilesBelowTheAllowedFolders) {
       {"/dev/zero", "file_denied"},
       {daemon.folder() / "secret", "file_denied"},
       {daemon.database(), "file_denied"},
-      {files / "fifo", "file_not_regular"},
-      {files, "file_not_regular"},
+      {files / "fifo", "file_invalid"},
+      {files / "folder", "file_invalid"},
       {files / "missing.png", "file_not_found"}};
   for (const auto& [path, code] : cases) {
-    const std::string id = daemon.submit(R"({"op":"cloudinary.upload","timeout":"5s","args":{"file":")" +
-                                         path.string() + "\"}}");
+    const std::string id = daemon.submit(
+        R"({"op":"cloudinary.upload","timeout":"5s","args":{"file":")" + path.string() + "\"}}");
     ASSERT_FALSE(id.empty()) << path;
     ASSERT_TRUE(daemon.wait_for_state(id, "failed")) << path << daemon.get("/v1/tasks/" + id).body;
     const json::Document task = daemon.show(id);
     EXPECT_EQ(task.root().find("error").string_or("code", ""), code) << path << task.root().text();
+    if (path.filename() == "fifo") {
+      const std::string message = task.root().find("error").string_or("message", "");
+      EXPECT_NE(message.find("no regular file"), std::string::npos) << message;
+    }
     EXPECT_EQ(task.root().find("attempts").size(), 1u) << "trying again does not help";
   }
   EXPECT_EQ(daemon.stop(), 0);
-}
-
-// ---- plugin files -----------------------------------------------------------------------------
-
-class PluginFiles : public testing::Test {
- protected:
-  void add(const std::string& name, std::string_view bytes) {
-    write_file(daemon.plugins() / name, bytes);
-  }
-  static void expect_named(const std::string& log, const std::string& name, const std::string& word) {
-    EXPECT_NE(log.find(name), std::string::npos) << log;
-    EXPECT_NE(log.find(word), std::string::npos) << word << " is missing in:\n" << log;
-  }
-  RealDaemon daemon{{"plugins/hello.so"}};
-};
-
-TEST_F(PluginFiles, ThatAreNoPluginsAreNamedAndLeftOut) {
-  const std::string hello = read_file(daemon.plugins() / "hello.so");
-  add("text.so", "this is no library");
-  add("empty.so", "");
-  add("half.so", std::string_view{hello}.substr(0, hello.size() / 2));
-  std::string foreign = hello;
-  foreign[18] = '\xb7';  // e_machine: AArch64
-  add("foreign.so", foreign);
-  fs::copy_file("/bin/true", daemon.plugins() / "program.so");
-  ASSERT_TRUE(daemon.start()) << daemon.log();
-  EXPECT_TRUE(daemon.wait_for_state(daemon.submit(R"({"op":"hello.greet","args":{"name":"x"}})"), "succeeded"));
-  EXPECT_EQ(daemon.stop(), 0);
-  for (const char* name : {"text.so", "empty.so", "half.so", "foreign.so", "program.so"}) {
-    EXPECT_NE(daemon.log().find(name), std::string::npos) << name << " is not named:\n" << daemon.log();
-  }
-}
-
-TEST_F(PluginFiles, OfANewerAbiOrWithAnUnknownInterfaceDoAsOnStartErrorSays) {
-  for (const char* id : {"newer-abi", "missing-interface"}) {
-    daemon.add_plugin(std::string{"fixtures/"} + id + ".so");
-    const std::string table = std::string{"[plugin."} + id + "]\non_start_error = ";
-    daemon.configure(table + "\"ignore\"\n");
-    ASSERT_TRUE(daemon.start()) << daemon.log();
-    const json::Document plugin = parse(daemon.get(std::string{"/v1/plugins/"} + id).body);
-    EXPECT_EQ(plugin.root().string_or("state", ""), "failed") << plugin.root().text();
-    EXPECT_FALSE(plugin.root().find("last_error").string_or("message", "").empty());
-    EXPECT_EQ(daemon.get("/v1/plugins/hello").status, 200);
-    EXPECT_EQ(daemon.stop(), 0);
-    daemon.configure(table + "\"fail\"\n");
-    const auto ended = daemon.run();
-    EXPECT_EQ(ended.code, 1) << ended.output;
-    expect_named(ended.output, id, "cannot start");
-    fs::remove(daemon.plugins() / (std::string{id} + ".so"));
-  }
-}
-
-TEST_F(PluginFiles, TwoWithOneIdAreNamedBoth) {
-  fs::copy_file(daemon.plugins() / "hello.so", daemon.plugins() / "zzz.so");
-  daemon.spawn();
-  const bool runs = daemon.wait_ready();
-  expect_named(daemon.log(), "zzz.so", "hello.so");
-  if (runs) {
-    EXPECT_TRUE(daemon.wait_for_state(daemon.submit(R"({"op":"hello.greet","args":{"name":"x"}})"), "succeeded"));
-    EXPECT_EQ(daemon.stop(), 0);
-  } else {
-    EXPECT_EQ(daemon.child().wait(), 1);
-  }
 }
 
 }  // namespace

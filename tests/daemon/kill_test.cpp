@@ -196,8 +196,10 @@ TEST(Kill, NothingAcknowledgedIsLostAndNoTwoAttemptsRunAtOnce) {
     Load load{daemon, 4};
     // Most die after some work was taken, some while they start; each at a random moment of that.
     const int answers = cycle % 8 == 7 ? 0 : 1 + static_cast<int>(random() % 60);
-    ASSERT_TRUE(wait_until([&] { return load.acknowledged() >= answers || !daemon.child().runs(); }));
-    const auto moment = std::chrono::steady_clock::now() + std::chrono::microseconds{random() % 20'000};
+    ASSERT_TRUE(
+        wait_until([&] { return load.acknowledged() >= answers || !daemon.child().runs(); }));
+    const auto moment =
+        std::chrono::steady_clock::now() + std::chrono::microseconds{random() % 20'000};
     while (std::chrono::steady_clock::now() < moment) std::this_thread::yield();
     ASSERT_TRUE(daemon.child().runs()) << daemon.log();
     daemon.kill();
@@ -206,7 +208,8 @@ TEST(Kill, NothingAcknowledgedIsLostAndNoTwoAttemptsRunAtOnce) {
     acknowledged.merge(load.ids());
   }
   ASSERT_TRUE(daemon.start()) << daemon.log();
-  ASSERT_TRUE(wait_until([&] { return daemon.count({"scheduled", "ready", "running"}) == 0; }, 60s));
+  ASSERT_TRUE(
+      wait_until([&] { return daemon.count({"scheduled", "ready", "running"}) == 0; }, 60s));
   check_work(daemon, acknowledged, kills);
   EXPECT_EQ(daemon.stop(), 0) << daemon.log();
   EXPECT_EQ(integrity(daemon.database()), "ok");

@@ -47,10 +47,15 @@ TEST(Uploads, TwoHundredAtOnceTakeLittleMoreThanOneAndStatusStaysFast) {
   port.erase(port.find_last_not_of('\n') + 1);
   write_file(daemon.folder() / "secret", "abcd");
   fs::permissions(daemon.folder() / "secret", fs::perms{0600});
-  daemon.configure("[plugin.cloudinary]\ncloud_name = \"demo\"\napi_key = \"1234\"\n"
-                   "api_secret = { file = \"" + (daemon.folder() / "secret").string() + "\" }\n"
-                   "base_url = \"http://127.0.0.1:" + port + "\"\n"
-                   "[plugin.cloudinary.limits]\ncalls_max = 256\nhttp_connections_per_host_max = 256\n");
+  daemon.configure(
+      "[plugin.cloudinary]\ncloud_name = \"demo\"\napi_key = \"1234\"\n"
+      "api_secret = { file = \"" +
+      (daemon.folder() / "secret").string() +
+      "\" }\n"
+      "base_url = \"http://127.0.0.1:" +
+      port +
+      "\"\n"
+      "[plugin.cloudinary.limits]\ncalls_max = 256\nhttp_connections_per_host_max = 256\n");
   // The simulator looks at the head of a PNG only.
   std::string png{"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x8\2\0\0\0", 29};
   png += std::string(20'000, 'p');
@@ -62,7 +67,8 @@ TEST(Uploads, TwoHundredAtOnceTakeLittleMoreThanOneAndStatusStaysFast) {
   std::thread asking{[&] {
     while (!over) {
       const auto asked = Steady::now();
-      if (daemon.get("/v1/status").status == 200) waits.push_back(milliseconds(Steady::now() - asked));
+      if (daemon.get("/v1/status").status == 200)
+        waits.push_back(milliseconds(Steady::now() - asked));
     }
   }};
   const auto begin = Steady::now();
@@ -77,7 +83,8 @@ TEST(Uploads, TwoHundredAtOnceTakeLittleMoreThanOneAndStatusStaysFast) {
   EXPECT_EQ(answer.status, 201) << answer.body;
   const bool done = wait_until([&] {
     return daemon.list("state=succeeded").size() + daemon.list("state=failed").size() +
-               daemon.list("state=timed_out").size() == uploads;
+               daemon.list("state=timed_out").size() ==
+           uploads;
   });
   const double took = milliseconds(Steady::now() - begin);
   over = true;
@@ -99,8 +106,9 @@ TEST(Uploads, TwoHundredAtOnceTakeLittleMoreThanOneAndStatusStaysFast) {
 
 TEST(Leftovers, AThousandTasksWithScratchFilesLeaveNone) {
   RealDaemon daemon{{"fixtures/worker.so"}};
-  daemon.configure("[scheduler]\nretry_first = \"1ms\"\nretry_most = \"5ms\"\n"
-                   "[plugin.worker.limits]\ncalls_max = 256\n");
+  daemon.configure(
+      "[scheduler]\nretry_first = \"1ms\"\nretry_most = \"5ms\"\n"
+      "[plugin.worker.limits]\ncalls_max = 256\n");
   ASSERT_TRUE(daemon.start()) << daemon.log();
   const auto work = [](const std::string& args, const std::string& rest) {
     return R"({"op":"worker.work","args":{"scratch":true,)" + args + "}," + rest +
@@ -135,7 +143,8 @@ TEST(Leftovers, ScratchOfADaemonThatWasKilledGoesToo) {
   RealDaemon daemon{{"fixtures/worker.so"}};
   daemon.configure("[scheduler]\nretry_first = \"1ms\"\nretry_most = \"5ms\"\n");
   ASSERT_TRUE(daemon.start()) << daemon.log();
-  const std::string task = R"({"op":"worker.work","args":{"scratch":true,"ms":300},"attempts_max":3})";
+  const std::string task =
+      R"({"op":"worker.work","args":{"scratch":true,"ms":300},"attempts_max":3})";
   const auto ids = daemon.submit_many(task, 20);
   ASSERT_TRUE(wait_until([&] { return scratch_files(daemon.scratch()) >= 40; }));
   daemon.kill();

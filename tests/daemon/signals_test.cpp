@@ -25,8 +25,8 @@ TEST(Terminate, BurnsNoAttemptAndTheTasksGoOnAfterTheNextStart) {
   // The tasks are longer than the daemon's patience, so that they are put back.
   daemon.configure("stop_timeout = \"1s\"\n");
   ASSERT_TRUE(daemon.start()) << daemon.log();
-  const auto ids = daemon.submit_many(
-      R"({"op":"worker.work","args":{"ms":1500},"attempts_max":1})", 30);
+  const auto ids =
+      daemon.submit_many(R"({"op":"worker.work","args":{"ms":1500},"attempts_max":1})", 30);
   ASSERT_TRUE(wait_until([&] { return daemon.list("state=running").size() == 30; }));
   const auto asked = std::chrono::steady_clock::now();
   EXPECT_EQ(daemon.stop(), 0) << daemon.log();
@@ -71,7 +71,8 @@ TEST(Reload, TakesAGoodConfigurationWholeAndABadOneNotAtAll) {
     return parse(daemon.get("/v1/status").body).root().integer_or("running_max", 0);
   };
   EXPECT_NE(reload("[scheduler]\nrunning_max = 7\n[plugin.order-a]\nword = \"second\"\n")
-                .find("was reloaded"), std::string::npos);
+                .find("was reloaded"),
+            std::string::npos);
   EXPECT_EQ(word(daemon), "second second");
   EXPECT_EQ(running_max(), 7);
 
@@ -109,18 +110,20 @@ class NotifySocket {
 
   // Reads until a message has `text`.
   bool receive(const std::string& text) {
-    return wait_until([&] {
-      char buffer[4096];
-      for (;;) {
-        const ssize_t size = ::recv(descriptor_, buffer, sizeof buffer, MSG_DONTWAIT);
-        if (size < 0) return false;
-        all_ += std::string(buffer, static_cast<std::size_t>(size)) + "\n--\n";
-        if (std::string_view(buffer, static_cast<std::size_t>(size)).find(text) !=
-            std::string_view::npos) {
-          return true;
-        }
-      }
-    }, 10s);
+    return wait_until(
+        [&] {
+          char buffer[4096];
+          for (;;) {
+            const ssize_t size = ::recv(descriptor_, buffer, sizeof buffer, MSG_DONTWAIT);
+            if (size < 0) return false;
+            all_ += std::string(buffer, static_cast<std::size_t>(size)) + "\n--\n";
+            if (std::string_view(buffer, static_cast<std::size_t>(size)).find(text) !=
+                std::string_view::npos) {
+              return true;
+            }
+          }
+        },
+        10s);
   }
   const std::string& all() const { return all_; }
 
@@ -165,7 +168,8 @@ TEST(Systemd, AStopThatTakesTimeIsNotKilledByTheWatchdog) {
 
 TEST(Log, AFullPipeOnStandardErrorBlocksNothing) {
   RealDaemon daemon{{"plugins/hello.so", "fixtures/worker.so"}};
-  daemon.configure("[log]\nlevel = \"debug\"\n[plugin.worker.limits]\nlog_lines_per_second_max = 100000\n");
+  daemon.configure(
+      "[log]\nlevel = \"debug\"\n[plugin.worker.limits]\nlog_lines_per_second_max = 100000\n");
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   ::fcntl(ends[1], F_SETPIPE_SZ, 4096);
@@ -188,7 +192,8 @@ TEST(CommandLine, SaysWhatIsWrongByItsExitCode) {
   RealDaemon daemon{{"plugins/hello.so"}};
   auto ended = daemon.run({"--version"});
   EXPECT_EQ(ended.code, 0);
-  EXPECT_TRUE(std::regex_match(ended.output, std::regex{"cofounderd \\d+\\.\\d+\\.\\d+\n"})) << ended.output;
+  EXPECT_TRUE(std::regex_match(ended.output, std::regex{"cofounderd \\d+\\.\\d+\\.\\d+\n"}))
+      << ended.output;
   ended = daemon.run({"--help"});
   EXPECT_EQ(ended.code, 0);
   EXPECT_NE(ended.output.find("--check-config"), std::string::npos);
@@ -211,7 +216,8 @@ TEST(CommandLine, SaysWhatIsWrongByItsExitCode) {
     ended = daemon.run({word});
     EXPECT_EQ(ended.code, 78);
     EXPECT_NE(ended.output.find("test.toml:2"), std::string::npos) << ended.output;
-    EXPECT_NE(ended.output.find("nonsense"), std::string::npos) << "all errors at once: " << ended.output;
+    EXPECT_NE(ended.output.find("nonsense"), std::string::npos)
+        << "all errors at once: " << ended.output;
   }
   EXPECT_EQ(daemon.run().code, 78);
   EXPECT_EQ(daemon.run({"--config", "/nonexistent/cofounderd.toml"}).code, 78);
@@ -224,8 +230,9 @@ TEST(CommandLine, SecretsAreNeitherPrintedNorTakenInPlain) {
   EXPECT_EQ(ended.code, 0) << ended.output;
   EXPECT_NE(ended.output.find("/somewhere/secret"), std::string::npos) << ended.output;
   daemon.add_plugin("plugins/cloudinary.so");
-  daemon.configure("[plugin.cloudinary]\ncloud_name = \"demo\"\napi_key = \"1234\"\n"
-                   "api_secret = \"hush-hush\"\n");
+  daemon.configure(
+      "[plugin.cloudinary]\ncloud_name = \"demo\"\napi_key = \"1234\"\n"
+      "api_secret = \"hush-hush\"\n");
   const auto started = daemon.run();
   EXPECT_NE(started.code, 0);
   EXPECT_NE(started.output.find("api_secret"), std::string::npos) << started.output;

@@ -36,7 +36,8 @@ TEST(StuckPlugin, CostsItsOwnTaskOnlyAndTheDaemonEndsInTime) {
   ASSERT_TRUE(wait_until([&] { return plugin_state(daemon, "stuck") == "quarantined"; }));
 
   daemon.submit_many(greet, 1000);
-  ASSERT_TRUE(wait_until([&] { return daemon.list("op=hello.greet&state=succeeded").size() == 2000; }));
+  ASSERT_TRUE(
+      wait_until([&] { return daemon.list("op=hello.greet&state=succeeded").size() == 2000; }));
   EXPECT_EQ(plugin_state(daemon, "hello"), "ready");
 
   // What waited for the plugin is not lost silently either: it fails, and says why.

@@ -140,8 +140,8 @@ void RealDaemon::spawn(std::vector<std::string> more_words) {
   options.words = {COFOUNDER_BINARY_DIR "/bin/cofounderd", "--config", config().string()};
   options.words.insert(options.words.end(), more_words.begin(), more_words.end());
   options.environment = environment_;
-  const int log = ::open((folder() / "daemon.log").c_str(),
-                         O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int log =
+      ::open((folder() / "daemon.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   options.output = output_ >= 0 ? output_ : log;
   child_.emplace(options);
   ::close(log);

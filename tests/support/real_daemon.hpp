@@ -44,7 +44,7 @@ class TempFolder {
 class Child {
  public:
   struct Options {
-    std::vector<std::string> words;  // [0] is the program's path
+    std::vector<std::string> words;                                // [0] is the program's path
     std::vector<std::pair<std::string, std::string>> environment;  // besides the inherited one
     int output = -1;  // stdout and stderr; -1: /dev/null
   };

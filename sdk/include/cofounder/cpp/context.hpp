@@ -208,7 +208,21 @@ class Context {
         tables()(tables().file, &cof_file_service::open, call_->id, to_c(name), mode, &handle);
     if (status >= 0) return File{tables(), handle};
     return Failure{status, std::string{"file_"} + status_name(status),
-                   "The file " + std::string{name} + " cannot be opened: " + status_name(status)};
+                   "The file " + std::string{name} + " cannot be opened: " + why_not(status) + "."};
+  }
+  static const char* why_not(std::int32_t status) {
+    switch (status) {
+      case COF_EDENIED:
+        return "it is outside of the folders that tasks may use, or its mode forbids it";
+      case COF_EINVALID:
+        return "it is no regular file";
+      case COF_ENOTFOUND:
+        return "there is no such file";
+      case COF_ETOOBIG:
+        return "it is too large";
+      default:
+        return status_name(status);
+    }
   }
   Result<std::string> scratch(std::int32_t kind) const {
     StringSink sink;
