@@ -26,7 +26,8 @@ struct TinyRequest {
 // One connection of the server, on a thread of its own.
 class TinyConnection {
  public:
-  TinyConnection(int descriptor, int number) : number{number}, descriptor_{descriptor} {}
+  TinyConnection(int descriptor, int its_number)
+      : number{its_number}, descriptor_{descriptor} {}
   ~TinyConnection();
   TinyConnection(const TinyConnection&) = delete;
   TinyConnection& operator=(const TinyConnection&) = delete;
