@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <memory>
+#include <vector>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -177,6 +178,18 @@ LibraryFile& LibraryFile::operator=(LibraryFile&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   return *this;
 }
+namespace {
+
+// Handles are never released (see Library); from here leak checkers see them.
+boost::dll::shared_library* keep_for_ever(std::unique_ptr<boost::dll::shared_library> library) {
+  static auto* const libraries = new std::vector<std::unique_ptr<boost::dll::shared_library>>;
+  const std::lock_guard lock{loaded_mutex};
+  libraries->push_back(std::move(library));
+  return libraries->back().get();
+}
+
+}  // namespace
+
 LibraryFile::~LibraryFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
@@ -191,9 +204,8 @@ Result<Library> load_library(const LibraryFile& file, const std::filesystem::pat
     loaded_copies().insert(*copy);
   }
   try {
-    // Never freed: see Library.
-    auto* const library = new boost::dll::shared_library{
-        copy->string(), boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local};
+    auto* const library = keep_for_ever(std::make_unique<boost::dll::shared_library>(
+        copy->string(), boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local));
     const char* const symbol = "cof_plugin_entry_v1";
     if (!library->has(symbol)) {
       return failed("plugin_invalid", file.path(), std::string{"it does not export "} + symbol);

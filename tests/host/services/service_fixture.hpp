@@ -291,7 +291,7 @@ class ServiceTest : public testing::Test {
 
  private:
   static std::vector<Instance*>& kept() {
-    static std::vector<Instance*> all;
+    static auto& all = *new std::vector<Instance*>;  // for leak checkers
     return all;
   }
 };
