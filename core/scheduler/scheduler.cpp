@@ -95,6 +95,7 @@ struct Scheduler::State {
     attempt.task.op = task.op;
     attempt.task.queue = task.queue;
     attempt.task.uncounted = task.uncounted;
+    attempt.task.timeout = task.timeout;
     attempt.task.attempts_max = task.attempts_max;
     attempt.task.retry_on_timeout = task.retry_on_timeout;
 
@@ -354,6 +355,7 @@ void Scheduler::stop(UniqueFunction<void()> done) {
   state.clock.cancel(std::exchange(state.purge_timer, 0));
   state.clock.cancel(std::exchange(state.due_timer, 0));
   std::vector<AttemptKey> keys;
+  keys.reserve(state.running.size());
   for (const auto& [task, attempt] : state.running) keys.push_back(attempt.shown.key);
   for (const AttemptKey key : keys) state.cancel_attempt(key, CancelReason::stopping);
   state.on_idle.push_back([&state, done = std::move(done)]() mutable {

@@ -169,6 +169,7 @@ TEST_F(SchedulerTest, EndsAnAttemptAtItsDeadlineWhateverComes) {
   settle();
   EXPECT_EQ(record(id).state, TaskState::timed_out);
   EXPECT_EQ(record(id).error->code, "timed_out");
+  EXPECT_EQ(record(id).error->message, "did not end within 5s");
 }
 
 TEST_F(SchedulerTest, RetriesATimeoutOnlyWhenTheOperationSaysSo) {
