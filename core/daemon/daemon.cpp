@@ -358,6 +358,12 @@ Daemon::Daemon(Config config, std::filesystem::path file) {
   rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_DUMPABLE, 0);
+  // Thousands of connections at once are normal work: take what the hard limit allows.
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
   ::signal(SIGPIPE, SIG_IGN);
   state_ = std::make_unique<State>(std::move(config), std::move(file));
 }

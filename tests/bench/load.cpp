@@ -3,7 +3,8 @@
 // measures rate and latency.  It knows just enough HTTP for that.
 //
 //   load SOCKET get PATH CLIENTS SECONDS         requests/s and latency of a GET
-//   load SOCKET submit CLIENTS COUNT BATCH OP    tasks submitted, BATCH per request
+//   load SOCKET submit CLIENTS COUNT BATCH OP    tasks submitted, BATCH per request; they are due in
+//                                                an hour, so that nothing but taking them in is timed
 //   load SOCKET e2e COUNT BATCH OP               as submit with one client, timed until all are over
 //   load SOCKET fetch COUNT BATCH OP URL         as e2e, of tasks that fetch URL
 //   load SOCKET timers PENDING COUNT SECONDS OP  lateness of COUNT tasks due within SECONDS, beside
@@ -187,8 +188,8 @@ struct Driver {
   }
 };
 
-std::string task_body(const std::string& op, std::size_t batch) {
-  const std::string task = R"({"op":")" + op + R"(","args":{"name":"world"}})";
+std::string task_body(const std::string& op, std::size_t batch, const std::string& more = {}) {
+  const std::string task = R"({"op":")" + op + R"(","args":{"name":"world"})" + more + "}";
   if (batch == 1) return task;
   std::string body = "[";
   for (std::size_t i = 0; i < batch; ++i) body += (i == 0 ? "" : ",") + task;
@@ -210,7 +211,7 @@ int get(const std::string& socket, const std::string& path, std::size_t clients,
 
 int submit(const std::string& socket, std::size_t clients, std::size_t count, std::size_t batch,
            const std::string& op) {
-  const std::string text = request("POST", "/v1/tasks", task_body(op, batch));
+  const std::string text = request("POST", "/v1/tasks", task_body(op, batch, R"(,"delay":"1h")"));
   std::size_t left = count / batch;
   Driver driver{socket, clients,
                 [&]() -> std::string_view { return left == 0 ? "" : (--left, std::string_view{text}); },
