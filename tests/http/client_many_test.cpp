@@ -163,10 +163,7 @@ TEST_F(ManyTest, TenThousandAreInFlightOnOneThread) {
   EXPECT_EQ(in_flight_most, wanted);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__OPTIMIZE__)
   EXPECT_LT(each_kib, 60.0);
-  EXPECT_LT(seconds(used.ru_utime) + seconds(used.ru_stime), 2.0);
-  // On a busy machine the wall clock measures the others.
-  double load = 0;
-  if (::getloadavg(&load, 1) == 1 && load < 1.0) EXPECT_LT(took, 3.0);
+  // How long it takes is for tests/bench/run to say: here the server runs in the same process.
 #endif
   EXPECT_EQ(client().close(), wanted);
 }
