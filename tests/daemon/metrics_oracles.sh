@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What the real daemon says at /metrics, judged by others: promtool, and the strict OpenMetrics parser
+# of python3-prometheus-client where it is installed.  Usage: metrics_oracles.sh BUILD
+set -euo pipefail
+build=$1
+command -v promtool >/dev/null || { echo "skipped: promtool is not installed (package prometheus)"; exit 77; }
+folder=$(mktemp -d)
+pid=""
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || true; wait; rm -rf "$folder"' EXIT
+mkdir -p "$folder"/{state,scratch,plugins}
+cp "$build"/plugins/{hello,metrics}.so "$folder/plugins"
+cat >"$folder/cofounderd.toml" <<TOML
+[paths]
+state = "$folder/state"
+scratch = "$folder/scratch"
+[control]
+socket = "$folder/control.sock"
+group = ""
+[control.access]
+admin = ["$(id -un)"]
+operate = []
+[plugins]
+directories = ["$folder/plugins"]
+TOML
+"$build/bin/cofounderd" --config "$folder/cofounderd.toml" 2>"$folder/log" &
+pid=$!
+ask() { curl -fsS --unix-socket "$folder/control.sock" "$@"; }
+for _ in $(seq 200); do
+  ask http://localhost/v1/health >/dev/null 2>&1 && break
+  kill -0 "$pid" || { cat "$folder/log"; exit 1; }
+  sleep 0.05
+done
+ask -d '{"op": "hello.greet", "args": {"name": "world"}}' 'http://localhost/v1/tasks?wait=10s' >/dev/null
+
+# The snapshot may be a second old: wait for the task to show.
+for _ in $(seq 100); do
+  ask http://localhost/metrics >"$folder/classic"
+  grep -q '^cofounderd_tasks_total{type="hello.greet",outcome="succeeded"} 1$' "$folder/classic" && break
+  sleep 0.05
+done
+grep '^cofounderd_tasks_total{type="hello.greet",outcome="succeeded"} 1$' "$folder/classic"
+promtool check metrics <"$folder/classic"
+if promtool check metrics <<<'aBc 1' >/dev/null 2>&1; then echo "promtool takes everything"; exit 1; fi
+
+ask -H 'Accept: application/openmetrics-text; version=1.0.0' http://localhost/metrics >"$folder/open"
+[ "$(tail -n 1 "$folder/open")" = "# EOF" ]
+if /usr/bin/python3 -c 'import prometheus_client.openmetrics.parser' 2>/dev/null; then
+  /usr/bin/python3 - "$folder/open" <<'PYTHON'
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+families = list(text_string_to_metric_families(open(sys.argv[1]).read()))
+assert len(families) > 10, families
+print(len(families), "families parsed strictly")
+PYTHON
+else
+  echo "without python3-prometheus-client: the strict parser was not asked"
+fi
