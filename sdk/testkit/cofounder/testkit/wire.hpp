@@ -111,6 +111,12 @@ void fields(V& visit, cof_metric_family& s) {
   visit.numbers(s.bounds, s.bound_count);
 }
 template <class V>
+void fields(V& visit, cof_process_request& s) {
+  visit(s.flags, s.program, s.args, s.environment, s.input, s.output, s.folder, s.timeout_ms,
+        s.grace_ms, s.line_bytes_max, s.output_bytes_max, s.errors_bytes_max, s.memory_bytes_max,
+        s.cpu_seconds_max, s.file_bytes_max, s.files_open_max);
+}
+template <class V>
 void fields(V& visit, cof_task_request& s) {
   visit(s.priority, s.op, s.args, s.queue, s.unique_key, s.run_at_ms, s.timeout_ms, s.attempts_max);
   visit.reserved(s.reserved);
