@@ -75,5 +75,11 @@ void fields(V& visit, cof_usage_record& s) {
         s.cached_tokens, s.cost_micros, s.duration_ms);
   visit.reserved(s.reserved);
 }
+template <class V>
+void fields(V& visit, cof_process_request& s) {
+  visit(s.flags, s.program, s.args, s.environment, s.input, s.output, s.folder, s.timeout_ms,
+        s.grace_ms, s.line_bytes_max, s.output_bytes_max, s.errors_bytes_max, s.memory_bytes_max,
+        s.cpu_seconds_max, s.file_bytes_max, s.files_open_max);
+}
 
 }  // namespace cofounder::abi
