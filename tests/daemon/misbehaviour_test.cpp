@@ -3,7 +3,7 @@
 // succeed, and the operator is told the reason.  The tables below are what is promised for each.
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <sstream>
@@ -193,7 +193,9 @@ std::string table_of(const Row& row, Mode mode) {
 class Trial {
  public:
   Trial(const Rows& rows, Mode mode) : mode_{mode} {
+    const char* const only = std::getenv("COFOUNDER_FIXTURE");  // to look at one by itself
     for (const Row& row : rows) {
+      if (only != nullptr && std::string_view{only} != row.id) continue;
       if (expected(row).state != nullptr) rows_.push_back(row);
     }
     std::string toml = "stop_timeout = \"5s\"\n";
@@ -283,7 +285,7 @@ class Trial {
   }
 
   static void look_at(const Neighbour::Report& report) {
-    EXPECT_GT(report.answers, 10);
+    EXPECT_GE(report.answers, Neighbour::answers_min);
     EXPECT_EQ(report.unanswered, 0) << report.unanswered_why;
     EXPECT_LT(report.slowest_ms, 50.0 * slowness) << "raw " << report.slowest_raw_ms;
     EXPECT_GT(report.submitted, 0);
@@ -311,6 +313,9 @@ class Misbehaviour : public testing::TestWithParam<Mode> {
   static void run(const Rows& rows) { Trial{rows, GetParam()}.run(); }
 };
 
+// Nothing of it can be survived in the daemon's own process.
+class IsolatedMisbehaviour : public Misbehaviour {};
+
 TEST_P(Misbehaviour, Throws) { run(throwing); }
 TEST_P(Misbehaviour, Hangs) { run(hanging); }
 TEST_P(Misbehaviour, Spins) { run(spinning); }
@@ -318,14 +323,16 @@ TEST_P(Misbehaviour, AnswersRubbish) { run(answering_rubbish); }
 TEST_P(Misbehaviour, IsNoPlugin) { run(that_are_no_plugins); }
 TEST_P(Misbehaviour, Floods) { run(flooding); }
 TEST_P(Misbehaviour, UsesTheSystem) { run(at_the_system); }
-TEST_P(Misbehaviour, Crashes) { run(crashing); }
-TEST_P(Misbehaviour, Attacks) { run(attacking); }
+TEST_P(IsolatedMisbehaviour, Crashes) { run(crashing); }
+TEST_P(IsolatedMisbehaviour, Attacks) { run(attacking); }
 TEST_P(Misbehaviour, BlocksTheLoader) { run(blocking_the_loader); }
 
+std::string name_of(const testing::TestParamInfo<Mode>& mode) {
+  return mode.param == Mode::process ? "Process" : "InProcess";
+}
 INSTANTIATE_TEST_SUITE_P(Plugins, Misbehaviour, testing::Values(Mode::in_process, Mode::process),
-                         [](const auto& mode) {
-                           return mode.param == Mode::process ? "Process" : "InProcess";
-                         });
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Plugins, IsolatedMisbehaviour, testing::Values(Mode::process), name_of);
 
 }  // namespace
 }  // namespace cofounder::test

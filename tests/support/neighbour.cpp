@@ -52,7 +52,7 @@ Neighbour::~Neighbour() {
 void Neighbour::ask() {
   const MachineStalls stalls;
   const auto ms = [](auto time) { return std::chrono::duration<double, std::milli>(time).count(); };
-  while (!over_) {
+  for (int asked = 0; !over_ || asked < answers_min; ++asked) {
     const auto lost = stalls.sum();
     const auto began = Steady::now();
     const ctl::Answer answer = daemon_.get("/v1/status");
@@ -71,7 +71,7 @@ void Neighbour::ask() {
 }
 
 void Neighbour::work() {
-  while (!over_) {
+  for (bool first = true; !over_ || first; first = false) {
     const ctl::Answer answer = daemon_.call("POST", "/v1/tasks", greetings);
     ++(answer.is_success() ? report_.submitted : report_.refused);
     ::poll(nullptr, 0, 10);

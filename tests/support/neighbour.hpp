@@ -49,6 +49,7 @@ class Neighbour {
   explicit Neighbour(const RealDaemon& daemon);
   ~Neighbour();
 
+  static constexpr int answers_min = 20;  // however short the trouble was
   struct Report {
     int answers = 0;
     int unanswered = 0;
