@@ -184,7 +184,11 @@ Writer& Writer::unsigned_integer(std::uint64_t value) {
 Writer& Writer::number(double value) {
   if (!std::isfinite(value)) return null();
   separate();
-  append_number(text_, value);
+  if (value == 0 && std::signbit(value)) {
+    text_ += "-0.0";  // "-0" would be read as an integer
+  } else {
+    append_number(text_, value);
+  }
   return *this;
 }
 
