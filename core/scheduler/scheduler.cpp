@@ -301,8 +301,18 @@ void Scheduler::retry(TaskId task, TaskStore::Done<RetryResult> done) {
   state_->store.retry(task, state_->clock.now(), std::move(done));
 }
 
-void Scheduler::wait(TaskId task, Mono until, TaskStore::Done<std::optional<TaskRecord>> done) {
-  state_->waiters.wait(task, until, std::move(done));
+TaskWait Scheduler::wait(TaskId task, Mono until, TaskWaiters::Done done) {
+  return state_->waiters.wait(task, until, std::move(done));
+}
+
+void Scheduler::forget(const TaskWait& wait) noexcept { state_->waiters.forget(wait); }
+std::size_t Scheduler::waiting_count() const noexcept { return state_->waiters.size(); }
+
+// What a running attempt says of itself.
+static Scheduler::Event said(Scheduler::Event::Kind kind, const ClaimedTask& task,
+                             std::string text, double fraction = -1) {
+  return {kind,     task.key.task,   task.op, task.counted_attempt(), TaskState::running,
+          fraction, std::move(text), nullptr};
 }
 
 void Scheduler::progress(AttemptKey attempt, double fraction, std::string text) {
@@ -310,28 +320,12 @@ void Scheduler::progress(AttemptKey attempt, double fraction, std::string text) 
   if (found == nullptr) return;
   found->shown.fraction = fraction;
   found->shown.progress = text;
-  Event event;
-  event.kind = Event::Kind::progress;
-  event.task = attempt.task;
-  event.op = found->task.op;
-  event.attempt = found->task.counted_attempt();
-  event.state = TaskState::running;
-  event.fraction = fraction;
-  event.text = std::move(text);
-  state_->tell(event);
+  state_->tell(said(Event::Kind::progress, found->task, std::move(text), fraction));
 }
 
 void Scheduler::output(AttemptKey attempt, std::string text) {
   State::Attempt* found = state_->find(attempt);
-  if (found == nullptr) return;
-  Event event;
-  event.kind = Event::Kind::output;
-  event.task = attempt.task;
-  event.op = found->task.op;
-  event.attempt = found->task.counted_attempt();
-  event.state = TaskState::running;
-  event.text = std::move(text);
-  state_->tell(event);
+  if (found != nullptr) state_->tell(said(Event::Kind::output, found->task, std::move(text)));
 }
 
 void Scheduler::capacity_changed() { state_->send_limits(); }
