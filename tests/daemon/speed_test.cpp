@@ -21,10 +21,10 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using Steady = std::chrono::steady_clock;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
-constexpr bool is_release = false;
-#else
+#ifdef COFOUNDER_IS_RELEASE
 constexpr bool is_release = true;
+#else
+constexpr bool is_release = false;
 #endif
 // Other programs of the machine can spoil a round, not three: the best one counts.
 constexpr int rounds_most = 3;
