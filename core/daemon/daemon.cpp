@@ -272,6 +272,7 @@ struct Daemon::State {
       done(make_error("invalid_config", text));
       return;
     }
+    for (const std::string& line : errors.warnings) log::warning(line);
     reloading = true;
     systemd::notify_reloading();
     // Apart from the handler: the host still reads it when the handler is made.
