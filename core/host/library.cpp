@@ -59,7 +59,7 @@ Result<std::string> hash_file(int descriptor, const std::filesystem::path& path)
     return true;
   });
   if (!read) return failed_errno("unreadable", path);
-  return Result<std::string>{boost::system::in_place_value, hash.hex()};
+  return hash.hex();
 }
 
 bool write_all(int descriptor, std::string_view bytes) {

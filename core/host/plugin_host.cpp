@@ -2,6 +2,7 @@
 #include "core/host/plugin_host.hpp"
 
 #include "core/base/json.hpp"
+#include "core/host/disk_worker.hpp"
 #include "core/host/files.hpp"
 #include "core/host/fleet.hpp"
 #include "core/host/metric_registry.hpp"
@@ -39,6 +40,8 @@ struct PluginHost::State {
         files{config},
         world{loop, ports, files, metrics, std::move(version), config.http.public_url},
         fleet{world, config} {}
+  // What is being written for a plugin counts against its limits, so it needs the world.
+  ~State() { files.disk().stop(); }
 
   Loop& loop;
   HostPorts ports;

@@ -305,9 +305,12 @@ void Scheduler::retry(TaskId task, TaskStore::Done<RetryResult> done) {
   state_->store.retry(task, state_->clock.now(), std::move(done));
 }
 
-void Scheduler::wait(TaskId task, Mono until, TaskStore::Done<std::optional<TaskRecord>> done) {
-  state_->waiters.wait(task, until, std::move(done));
+TaskWait Scheduler::wait(TaskId task, Mono until, TaskWaiters::Done done) {
+  return state_->waiters.wait(task, until, std::move(done));
 }
+
+void Scheduler::forget(const TaskWait& wait) noexcept { state_->waiters.forget(wait); }
+std::size_t Scheduler::waiting_count() const noexcept { return state_->waiters.size(); }
 
 void Scheduler::progress(AttemptKey attempt, double fraction, std::string text) {
   State::Attempt* found = state_->find(attempt);

@@ -226,6 +226,20 @@ TEST(Systemd, TheWatchdogStarvesWhileTheStoreHangs) {
 
 // ---- a log that nobody reads --------------------------------------------------------------
 
+TEST(Log, WarnsOnceOfAGroupThatIsMissing) {
+  RealDaemon daemon{{"plugins/hello.so"}};
+  daemon.configure(
+      "[control]\ngroup = \"nobody-here\"\n[control.access]\nread = [\"@nobody-there\"]\n");
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_EQ(daemon.stop(), 0);
+  const std::string log = daemon.log();
+  for (const char* name : {"nobody-here", "nobody-there"}) {
+    const auto first = log.find(name);
+    ASSERT_NE(first, std::string::npos) << log;
+    EXPECT_EQ(log.find(name, first + 1), std::string::npos) << log;
+  }
+}
+
 TEST(Log, AFullPipeOnStandardErrorBlocksNothing) {
   RealDaemon daemon{{"plugins/hello.so", "fixtures/worker.so"}};
   daemon.configure(

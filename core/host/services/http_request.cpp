@@ -181,6 +181,8 @@ std::int32_t take_http_request(Instance& instance, std::uint64_t call_id,
   out.request.method = method;
   out.request.url = url;
   out.request.owner = instance.id();
+  out.request.connections_per_host_max =
+      std::max(1, instance.config()->limits.http_connections_per_host_max);
   // The client counts what comes; what is too much is decided here, where the framing is known.
   out.request.response_bytes_max = no_limit;
   if (!is_method(method) || !take_statuses(retry_statuses, out.request.retry_statuses)) {

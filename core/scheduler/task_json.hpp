@@ -4,22 +4,18 @@
 #include "core/base/json.hpp"
 #include "core/scheduler/scheduler.hpp"
 
+// The one place that says which fields a task has outside: for clients, plugins and events.
 namespace cofounder {
 
-// What a running attempt said last.
-struct TaskProgress {
-  double fraction = -1;  // negative: unknown
-  std::string text;
-};
-
-// A task as GET /v1/tasks/{id} shows it.  `now` tells scheduled from ready.
+// A task as GET /v1/tasks/{id} shows it.  `now` tells scheduled from ready; `running` is null when
+// nothing is known of a running attempt's progress.
 void write_task(json::Writer& out, const TaskRecord& task, Time now,
                 const Scheduler::Running* running);
 // The same without args, result and attempts: for lists.
 void write_task_row(json::Writer& out, const TaskRecord& task, Time now);
 
 // What is known of a new task before it has an id, as the row of a list without its braces; the
-// answer to a submission is put together from it and write_submitted().
+// answer to a submission is put together from it and append_submitted().
 std::string task_row_rest(const NewTask& task, Time now);
 void append_submitted(std::string& out, const Submitted& submitted, Time run_at, Time now,
                       std::string_view rest);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/control/task_json.hpp"
+#include "core/scheduler/task_json.hpp"
 
 #include "core/base/text.hpp"
 
