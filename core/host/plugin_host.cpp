@@ -6,6 +6,7 @@
 #include "core/host/fleet.hpp"
 #include "core/host/metric_registry.hpp"
 #include "core/host/outcome.hpp"
+#include "core/process/program.hpp"
 
 #include <cassert>
 #include <utility>
@@ -37,13 +38,21 @@ struct PluginHost::State {
       : loop{the_loop},
         ports{std::move(the_ports)},
         files{config},
-        world{loop, ports, files, metrics, std::move(version), config.http.public_url},
+        programs{loop, loop.clock(), find_helper("cofounderd-reaper")},
+        world{.loop = loop,
+              .ports = ports,
+              .files = files,
+              .metrics = metrics,
+              .version = std::move(version),
+              .public_url = config.http.public_url,
+              .programs = &programs},
         fleet{world, config} {}
 
   Loop& loop;
   HostPorts ports;
   Files files;
   MetricRegistry metrics;
+  Programs programs;
   host::Instance::World world;
   host::Fleet fleet;
 
