@@ -30,6 +30,7 @@ struct PluginConfig {
   std::string isolation;                // "in-process", "process" or empty: the default
   std::string on_start_error = "fail";  // "fail", "retry", "ignore"
   std::string settings = "{}";          // every other key, as JSON; secrets are {"secret": PATH}
+  std::vector<std::string> programs;    // that it may run: names, or absolute paths
   std::map<std::string, SecretSource> secrets;  // by dotted path: "api_key", "github.client_secret"
   std::string where;                            // "FILE:LINE" of its table, for errors
   std::map<std::string, std::string> lines;     // the same for each setting, by dotted path
@@ -45,6 +46,8 @@ struct PluginConfig {
     std::uint64_t kv_bytes_max = 64u << 20;
     int log_lines_per_second_max = 200;
     int tasks_per_second_max = 1000;
+    int processes_max = 16;  // programs that run
+    std::uint64_t process_output_bytes_max = 16u << 20;  // kept of each, until the plugin takes it
   } limits;
   struct Deadlines {  // [plugin.ID.deadlines]
     Milliseconds create{100};

@@ -62,6 +62,11 @@ bool is_dsn(std::string_view text) {
          authority.substr(0, at).find(':') == std::string_view::npos;
 }
 
+bool is_program(std::string_view text) noexcept {
+  return !text.empty() && text.size() < 4096 && text.find('\0') == std::string_view::npos &&
+         (text.front() == '/' || text.find('/') == std::string_view::npos);
+}
+
 constexpr std::string_view path_wanted = "an absolute path";
 
 }  // namespace
@@ -118,6 +123,7 @@ std::vector<Option> options_of(PluginConfig& p) {
       {"isolation", &p.isolation, 0, any, is_isolation, "\"in-process\" or \"process\""},
       {"on_start_error", &p.on_start_error, 0, any, is_on_start_error,
        "\"fail\", \"retry\" or \"ignore\""},
+      {"programs", &p.programs, 0, any, is_program, "a name without \"/\", or an absolute path"},
       {"limits.calls_max", &l.calls_max, 1, many},
       {"limits.calls_queued_max", &l.calls_queued_max, 0, many},
       {"limits.threads", &l.threads, 1, 1024},
@@ -129,6 +135,8 @@ std::vector<Option> options_of(PluginConfig& p) {
       {"limits.kv_bytes_max", &l.kv_bytes_max},
       {"limits.log_lines_per_second_max", &l.log_lines_per_second_max, 0, many},
       {"limits.tasks_per_second_max", &l.tasks_per_second_max, 0, many},
+      {"limits.processes_max", &l.processes_max, 0, many},
+      {"limits.process_output_bytes_max", &l.process_output_bytes_max, 1'024},
       {"deadlines.create", &d.create, 1, day_ms},
       {"deadlines.configure", &d.configure, 1, day_ms},
       {"deadlines.start", &d.start, 1, day_ms},

@@ -46,6 +46,7 @@ void print_manifest(std::ostream& out, const Manifest& manifest) {
       << "requires     " << joined(manifest.requires_plugins) << '\n'
       << "hosts        " << joined(manifest.permissions.http) << '\n'
       << "secrets      " << joined(manifest.permissions.secrets) << '\n'
+      << "programs     " << joined(manifest.permissions.programs) << '\n'
       << "foreign ops  " << joined(manifest.permissions.tasks) << '\n';
   if (!manifest.operations.empty()) {
     out << "\noperations:\n";

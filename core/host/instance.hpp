@@ -21,6 +21,7 @@
 
 namespace cofounder {
 class MetricRegistry;
+class Programs;
 }
 
 namespace cofounder::host {
@@ -84,6 +85,7 @@ class Instance {
     std::string version;      // of the daemon
     std::string public_url;
     Clock* clock = nullptr;       // null: the loop's; tests give their own
+    Programs* programs = nullptr;  // null: cof.process/1 is COF_EUNAVAILABLE
   };
   // Counters that services add to, from any thread.
   struct Counters {

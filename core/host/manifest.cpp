@@ -111,6 +111,10 @@ bool is_operation_name(std::string_view name) noexcept {
   });
 }
 
+bool is_program_name(std::string_view text) noexcept {
+  return text.front() == '/' || text.find('/') == std::string_view::npos;
+}
+
 bool is_route_path(std::string_view path) noexcept {
   return path.size() >= 2 && path.size() <= 512 && path.front() == '/' &&
          std::all_of(path.begin(), path.end(), [](char c) { return c > ' ' && c < 127; }) &&
@@ -154,6 +158,13 @@ void read_permissions(Reader& reader, json::View root, Manifest& manifest) {
   manifest.permissions.secrets = reader.list(from, "secrets", where);
   manifest.permissions.events = reader.list(from, "events", where);
   manifest.permissions.tasks = reader.list(from, "tasks", where);
+  manifest.permissions.programs = reader.list(from, "programs", where);
+  for (const std::string& program : manifest.permissions.programs) {
+    if (!is_program_name(program)) {
+      reader.fail("permissions.programs: \"" + program +
+                  "\" must be a name without '/', an absolute path, or \"*\"");
+    }
+  }
   manifest.permissions.metrics = reader.boolean(from, "metrics", where);
   manifest.permissions.stats = reader.boolean(from, "stats", where);
   manifest.permissions.files = reader.boolean(from, "files", where);

@@ -51,6 +51,7 @@ struct Manifest {
     std::vector<std::string> secrets;    // dotted paths of the configuration
     std::vector<std::string> events;     // topics it may subscribe to: "task.*"
     std::vector<std::string> tasks;      // foreign operations it may submit: "cloudinary.upload"
+    std::vector<std::string> programs;   // names, absolute paths, "*": what the operator allows
     bool metrics = false;
     bool stats = false;
     bool files = false;

@@ -7,6 +7,7 @@
 #include "core/host/fleet.hpp"
 #include "core/host/metric_registry.hpp"
 #include "core/host/outcome.hpp"
+#include "core/process/program.hpp"
 
 #include <cassert>
 #include <utility>
@@ -38,7 +39,14 @@ struct PluginHost::State {
       : loop{the_loop},
         ports{std::move(the_ports)},
         files{config},
-        world{loop, ports, files, metrics, std::move(version), config.http.public_url},
+        programs{loop, loop.clock(), find_helper("cofounderd-reaper")},
+        world{.loop = loop,
+              .ports = ports,
+              .files = files,
+              .metrics = metrics,
+              .version = std::move(version),
+              .public_url = config.http.public_url,
+              .programs = &programs},
         fleet{world, config} {}
   // What is being written for a plugin counts against its limits, so it needs the world.
   ~State() { files.disk().stop(); }
@@ -47,6 +55,7 @@ struct PluginHost::State {
   HostPorts ports;
   Files files;
   MetricRegistry metrics;
+  Programs programs;
   host::Instance::World world;
   host::Fleet fleet;
 

@@ -44,6 +44,20 @@ TEST_F(ConfigTest, WhatTheCoreDoesNotKnowBecomesSettings) {
   EXPECT_EQ(root.at_pointer("/deep/er/token").text(), R"({"secret":"deep.er.token"})");
 }
 
+TEST_F(ConfigTest, ProgramsAreNamesOrAbsolutePaths) {
+  const auto config = load("[plugin.x]\nprograms = ['ollama', '/opt/venv/bin/python3']\n"
+                           "[plugin.x.limits]\nprocesses_max = 2\n");
+  ASSERT_TRUE(config) << testing::PrintToString(errors.lines);
+  const PluginConfig& plugin = config->plugin.at("x");
+  EXPECT_EQ(plugin.programs, (std::vector<std::string>{"ollama", "/opt/venv/bin/python3"}));
+  EXPECT_EQ(plugin.limits.processes_max, 2);
+  EXPECT_EQ(plugin.settings, "{}") << "no setting of the plugin's";
+  EXPECT_THAT(print_config(*config), HasSubstr("programs = [\"ollama\", \"/opt/venv/bin/python3\"]"));
+  EXPECT_THAT(problem("[plugin.x]\nprograms = ['bin/python3']"),
+              HasSubstr("a name without \"/\", or an absolute path"));
+  EXPECT_THAT(problem("[plugin.x]\nprograms = ['']"), HasSubstr("or an absolute path"));
+}
+
 TEST_F(ConfigTest, SecretsAreCollectedByPath) {
   const auto config = load(with_secrets);
   ASSERT_TRUE(config) << testing::PrintToString(errors.lines);

@@ -174,7 +174,7 @@ TEST(ParseManifest, Everything) {
     "id": "all", "version": "2.1", "abi": "1.0", "threads": "parallel", "requires": ["oauth"],
     "interfaces": {"required": ["cof.http/1.0"], "optional": ["cof.kv/1.2"]},
     "permissions": {"http": ["*.example.org"], "secrets": ["api_key"], "tasks": ["a.b"],
-                    "metrics": true, "stats": true, "files": true},
+                    "programs": ["ollama", "/bin/sh", "*"], "metrics": true, "stats": true, "files": true},
     "config": {"type": "object"},
     "operations": [{"name": "do", "summary": "Does", "args": {"type": "object",
       "required": ["x"]}, "result": {"type": "string"}, "timeout": "30s", "attempts_max": 2,
@@ -184,6 +184,7 @@ TEST(ParseManifest, Everything) {
     "a_later_field": [1, 2]})");
   ASSERT_TRUE(manifest.has_value()) << manifest.error().message;
   EXPECT_TRUE(manifest->parallel);
+  EXPECT_EQ(manifest->permissions.programs, (std::vector<std::string>{"ollama", "/bin/sh", "*"}));
   EXPECT_TRUE(manifest->permissions.metrics && manifest->permissions.stats);
   const Manifest::Operation& operation = *manifest->find_operation("do");
   EXPECT_TRUE(operation.args && operation.retry_on_timeout);
@@ -207,6 +208,7 @@ TEST(ParseManifest, NamesTheFieldThatIsWrong) {
   refused(R"("interfaces": {"required": ["cof.http"]})", "cof.http");
   refused(R"("interfaces": {"required": ["cof.http/1.0"], "optional": ["cof.http/1.1"]})", "twice");
   refused(R"("permissions": {"stats": 1})", "permissions.stats");
+  refused(R"("permissions": {"programs": ["./run"]})", "permissions.programs");
   refused(R"("config": {"type": "object", "shape": 1})", "config");
   refused(R"("operations": [{"name": "A b"}])", "operations[0].name");
   refused(R"("operations": [{"name": "a"}, {"name": "a"}])", "twice");

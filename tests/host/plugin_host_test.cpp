@@ -55,6 +55,23 @@ TEST(PluginHost, KeepsTheReasonOfAFailure) {
   EXPECT_EQ(world.info("echo").failures, 1U);
 }
 
+TEST(PluginHost, RunsProgramsForItsPlugins) {
+  HostWorld world;
+  world.add("programs");
+  world.plugin("programs").programs = {"true", "false", "sleep"};
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_EQ(world.run("programs.run", R"({"program": "true"})").result, "0");
+  EXPECT_EQ(world.run("programs.run", R"({"program": "false"})").result, "1");
+  EXPECT_EQ(world.run("programs.run", R"({"program": "sh"})").error.code, "denied");
+  const auto forever = world.begin("programs.forever");
+  world.until([&] { return world.info("programs").in_flight == 1; });
+  EXPECT_EQ(world.cancel(forever, CancelReason::requested).kind, Kind::cancelled);
+  EXPECT_EQ(world.info("programs").state, PluginState::ready) << "it ended within its grace time";
+  const auto stopped = world.begin("programs.forever");
+  world.until([&] { return world.info("programs").in_flight == 1; });
+  EXPECT_TRUE(world.stop());
+}
+
 TEST(PluginHost, ChecksResultsAndStatuses) {
   HostWorld world;
   world.add("echo");

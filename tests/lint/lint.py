@@ -14,10 +14,12 @@ ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 MAY_INCLUDE = {
     "core/base": ["core/base/"],
     "core/config": ["core/base/", "core/config/"],
+    "core/process": ["core/base/", "core/process/", "core/reaper/protocol.hpp"],
+    "core/reaper": ["core/reaper/"],
     "core/http": ["core/base/", "core/http/"],
     "core/scheduler": ["core/base/", "core/scheduler/"],
     "core/store": ["core/base/", "core/scheduler/", "core/store/"],
-    "core/host": ["core/base/", "core/config/", "core/http/", "core/scheduler/", "core/host/"],
+    "core/host": ["core/base/", "core/config/", "core/http/", "core/scheduler/", "core/process/", "core/host/"],
     "core/control": ["core/base/", "core/config/", "core/http/", "core/scheduler/", "core/control/",
                      "core/host/plugin_host.hpp", "core/host/manifest.hpp", "core/host/files.hpp"],
     "core/ctl": ["core/base/", "core/http/", "core/ctl/", "core/host/manifest.hpp"],

@@ -102,6 +102,7 @@ const void* kv_table() noexcept;
 const void* metric_table() noexcept;
 const void* stats_table() noexcept;
 const void* usage_table() noexcept;
+const void* process_table() noexcept;
 const void* route_table() noexcept;
 const void* event_table() noexcept;
 const void* call_table() noexcept;

@@ -14,7 +14,7 @@ struct Entry {
   const void* (*table)() noexcept;
 };
 
-constexpr std::array<Entry, 16> entries = {{{"cof.log/1", log_table},
+constexpr std::array<Entry, 17> entries = {{{"cof.log/1", log_table},
                                             {"cof.error/1", error_table},
                                             {"cof.config/1", config_table},
                                             {"cof.secret/1", secret_table},
@@ -25,6 +25,7 @@ constexpr std::array<Entry, 16> entries = {{{"cof.log/1", log_table},
                                             {"cof.metric/1", metric_table},
                                             {"cof.stats/1", stats_table},
                                             {"cof.usage/1", usage_table},
+                                            {"cof.process/1", process_table},
                                             {"cof.route/1", route_table},
                                             {"cof.event/1", event_table},
                                             {"cof.call/1", call_table},

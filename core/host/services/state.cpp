@@ -59,7 +59,7 @@ ServiceState::ServiceState(Instance& instance) : instance_{instance} {
   const auto family = instance.world().metrics.add_family(
       "", {.kind = MetricRegistry::Kind::counter,
            .name = "plugin_left_open",
-           .help = "Files, timers and transfers that plugins left to the daemon to end.",
+           .help = "Files, timers, transfers and programs that plugins left to the daemon to end.",
            .unit = {},
            .labels = {"plugin", "kind"},
            .bounds = {}});
@@ -95,7 +95,7 @@ void ServiceState::drop_side(std::uint64_t call_id) noexcept {
 }
 
 void ServiceState::count_left_open(LeftOpen what) noexcept {
-  constexpr std::array<std::string_view, 3> kinds = {"file", "timer", "transfer"};
+  constexpr std::array<std::string_view, 4> kinds = {"file", "timer", "transfer", "program"};
   const std::array<std::string_view, 2> labels = {instance_.id(),
                                                   kinds[static_cast<std::size_t>(what)]};
   instance_.world().metrics.add("", left_open_family_, labels, 1);

@@ -48,6 +48,7 @@ class ScratchMeter {
 struct OpenFile;
 struct Timer;
 class Transfer;
+class ProgramRun;
 
 // What the services keep for a call.
 struct CallSide {
@@ -70,7 +71,7 @@ struct CallSide {
 };
 
 // What ended with its call or plugin because nobody had ended it before.
-enum class LeftOpen { file, timer, transfer };
+enum class LeftOpen { file, timer, transfer, program };
 
 class ServiceState {
  public:
@@ -90,6 +91,7 @@ class ServiceState {
   HandleTable<OpenFile> files;
   HandleTable<Timer> timers;
   HandleTable<Transfer> transfers;
+  HandleTable<ProgramRun> programs;
 
  private:
   Instance& instance_;

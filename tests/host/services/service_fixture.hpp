@@ -6,6 +6,7 @@
 #include "core/host/metric_registry.hpp"
 #include "core/host/services/services.hpp"
 #include "core/host/services/state.hpp"
+#include "core/process/program.hpp"
 #include "core/store/stores.hpp"
 #include "tests/support/fake_clock.hpp"
 
@@ -120,7 +121,8 @@ class ServiceTest : public testing::Test {
                                                               .metrics = metrics,
                                                               .version = "1.0.0",
                                                               .public_url = {},
-                                                              .clock = &clock});
+                                                              .clock = &clock,
+                                                              .programs = &programs});
     instance = new Instance{*world, manifest, std::make_shared<PluginConfig>(plugin_config)};
     kept().push_back(instance);  // as in the daemon: it is never freed
     cof_plugin api{};
@@ -237,6 +239,7 @@ class ServiceTest : public testing::Test {
   cofounder::test::FakeClock clock;
   Stores stores = make_memory_store(loop, clock);
   http::Client client{loop, {}};
+  Programs programs{loop, clock, find_helper("cofounderd-reaper")};
   MetricRegistry metrics;
 
   // What reached the rest of the core.

@@ -22,9 +22,10 @@ extern "C" {
  * rights (no_new_privs), and leaves no core dumps.
  *
  * LIMITS  limits.processes_max programs of a plugin at once, else COF_ELIMIT.  `args` and
- * `environment` together 1 MiB and each string 128 KiB, `input` 64 MiB, else COF_ETOOBIG.  What the
- * host keeps of a program's output is bounded by `output_bytes_max` and limits.process_output_bytes_max
- * and by `errors_bytes_max`: more is not an error, but is dropped and counted. */
+ * `environment` 1 MiB and 16384 strings together, each string 128 KiB, `input` 64 MiB, else
+ * COF_ETOOBIG.  What the host keeps of a program's output is bounded by `output_bytes_max`, the
+ * operator's limits.process_output_bytes_max, and `errors_bytes_max`: what is more is no error, but
+ * dropped and counted. */
 
 /* What becomes of the program's standard output. */
 enum {
@@ -68,12 +69,13 @@ enum {
 
 /* A line ends with "\n", "\r\n" or "\r" (progress bars), or with the output.  Lines wait for pull(),
  * or without COF_PROCESS_PULL for a plugin that is slow to return from reply(), until they are more
- * than `output_bytes_max`: then the oldest that wait are dropped and counted. */
+ * than `output_bytes_max` (each counts 64 bytes more than it has): then the oldest that wait are
+ * dropped and counted. */
 typedef struct cof_process_request {
   uint32_t struct_size;
   uint32_t flags;            /* COF_PROCESS_PULL ... */
-  cof_str program;           /* a name without '/', or an absolute path; it is argv[0], too */
-  cof_bytes args;            /* argv from [1]: each ended by '\0'.  Everybody on the machine can read
+  cof_str program;           /* a name without '/', or an absolute path */
+  cof_bytes args;            /* argv from [1], each ended by '\0'; [0] is what runs.  Everybody on the machine can read
                                 them: a secret belongs into `environment` or `input` */
   cof_bytes environment;     /* "NAME=value", each ended by '\0'; nothing else is passed on, but
                                 PATH=/usr/local/bin:/usr/bin:/bin unless it is here */
@@ -114,7 +116,7 @@ typedef struct cof_process_service {
   int32_t (*signal)(const cof_host *host, uint64_t handle, int32_t number);
 
   /* [any] Ends the program and everything that it started; its END comes with COF_ECANCELLED unless
-   * it was over already.  COF_OK, COF_EGONE. */
+   * it is already on its way.  COF_OK, COF_EGONE. */
   int32_t (*cancel)(const cof_host *host, uint64_t handle);
 
   /* [post] Allows `bytes` more of OUTPUT replies to a program with COF_PROCESS_PULL, which begins
