@@ -66,10 +66,6 @@ std::string link_of(int descriptor) { return "/proc/self/fd/" + std::to_string(d
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (value_ >= 0) ::close(value_);
-}
-
 std::string shown(std::string_view name) {
   std::string text = "\"";
   for (const char c : name.substr(0, 200)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/descriptor.hpp"
 #include "core/base/error.hpp"
 
 #include <cstdint>
@@ -8,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <sys/types.h>
@@ -16,25 +16,6 @@
 // Opening files whose names others chose.  The kernel resolves them (openat2), so that there is no
 // moment between a check and the use.
 namespace cofounder {
-
-class Descriptor {
- public:
-  Descriptor() noexcept = default;
-  explicit Descriptor(int value) noexcept : value_{value} {}
-  Descriptor(Descriptor&& other) noexcept : value_{std::exchange(other.value_, -1)} {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(value_, other.value_);
-    return *this;
-  }
-  ~Descriptor();
-
-  int get() const noexcept { return value_; }
-  int release() noexcept { return std::exchange(value_, -1); }
-  explicit operator bool() const noexcept { return value_ >= 0; }
-
- private:
-  int value_ = -1;
-};
 
 // What no client may reach, wherever the allowed folders lie: real paths of folders and files.
 using Protected = std::vector<std::string>;
