@@ -286,8 +286,13 @@ TEST(Launcher, StartsInUnderFiveMilliseconds) {
 
 TEST(Launcher, IsFreeOfTheDaemonsArgumentsAndSecrets) {
   ProcessWorld world;
-  auto child = world.start(world.probe("wait"));
+  Descriptor answer;
+  auto spec = world.probe("wait");
+  ProcessWorld::add_answer(spec, answer);
+  auto child = world.start(std::move(spec));
   ASSERT_TRUE(child);
+  pollfd ready{answer.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&ready, 1, 20'000), 1);
   std::ifstream file{"/proc/" + std::to_string(child->pid()) + "/cmdline"};
   const std::string line{std::istreambuf_iterator<char>{file}, {}};
   EXPECT_THAT(line, StartsWith("sandbox_probe"));
