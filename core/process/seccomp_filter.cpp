@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/process/seccomp_filter.hpp"
 
+#include "core/base/descriptor.hpp"
+
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <memory>
+#include <vector>
 
 namespace cofounder {
 namespace {
@@ -208,6 +215,25 @@ void add_modes(Filter& filter) {
   filter.allow("fchmod", argument(1, SCMP_CMP_MASKED_EQ, set_id_bits, 0));
 }
 
+// Not with seccomp_load(), whose errno is not always the kernel's.
+SandboxRefusal load(scmp_filter_ctx context) {
+  const Descriptor file{::memfd_create("filter", MFD_CLOEXEC)};
+  if (!file) return {"seccomp", "memfd_create", errno};
+  if (const int error = seccomp_export_bpf(context, file.get()); error != 0) {
+    return {"seccomp", "seccomp_export_bpf", -error};
+  }
+  const off_t bytes = ::lseek(file.get(), 0, SEEK_CUR);
+  std::vector<sock_filter> program(static_cast<std::size_t>(bytes) / sizeof(sock_filter));
+  if (::pread(file.get(), program.data(), static_cast<std::size_t>(bytes), 0) != bytes) {
+    return {"seccomp", "reading the filter", errno};
+  }
+  const sock_fprog whole{static_cast<unsigned short>(program.size()), program.data()};
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &whole) != 0) {
+    return {"seccomp", "seccomp", errno};
+  }
+  return {};
+}
+
 }  // namespace
 
 SandboxRefusal enter_seccomp() {
@@ -215,8 +241,6 @@ SandboxRefusal enter_seccomp() {
   if (!context) return {"seccomp", "seccomp_init", ENOMEM};
   // The 32-bit and x32 calls have other numbers: nobody here makes them by accident.
   seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-  // Else the kernel's errno comes as ECANCELED.
-  seccomp_attr_set(context.get(), SCMP_FLTATR_API_SYSRAWRC, 1);
   // A binary tree: a call late in the list should not pay for those before.
   seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
   Filter filter{context.get()};
@@ -227,9 +251,7 @@ SandboxRefusal enter_seccomp() {
   add_numbered_doors(filter);
   add_modes(filter);
   if (filter.error() != 0) return {"seccomp", filter.name(), filter.error()};
-  const int result = seccomp_load(context.get());
-  if (result != 0) return {"seccomp", "seccomp_load", -result};
-  return {};
+  return load(context.get());
 }
 
 }  // namespace cofounder

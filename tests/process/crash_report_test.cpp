@@ -4,11 +4,14 @@
 #include "core/process/symbols.hpp"
 #include "tests/process/process_world.hpp"
 
+#include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <link.h>
 #include <signal.h>
 #include <sys/mman.h>
 
+#include <cstring>
 #include <fstream>
 #include <random>
 
@@ -182,11 +185,54 @@ TEST(Symbols, OfBrokenFilesAreNone) {
   EXPECT_THAT(find_symbols("/", {0x1000}), IsEmpty());
 }
 
-TEST(Symbols, AFileFullOfBadNamesCostsLittle) {
-  // A copy of the probe whose name table is not text.
+// An ELF file with `count` functions, all of them from 0x1000 to 0x2000 and named `name`.
+std::string elf_with(std::size_t count, const std::string& name) {
+  ElfW(Ehdr) header{};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_shentsize = sizeof(ElfW(Shdr));
+  header.e_shnum = 3;
+  header.e_shoff = sizeof header;
+  ElfW(Shdr) sections[3]{};
+  sections[1].sh_type = SHT_SYMTAB;
+  sections[1].sh_link = 2;
+  sections[1].sh_entsize = sizeof(ElfW(Sym));
+  sections[1].sh_offset = sizeof header + sizeof sections;
+  sections[1].sh_size = count * sizeof(ElfW(Sym));
+  sections[2].sh_offset = sections[1].sh_offset + sections[1].sh_size;
+  sections[2].sh_size = name.size() + 1;
+  ElfW(Sym) symbol{};
+  symbol.st_info = ELF64_ST_INFO(STB_LOCAL, STT_FUNC);
+  symbol.st_shndx = 1;
+  symbol.st_value = 0x1000;
+  symbol.st_size = 0x1000;
+  std::string file;
+  const auto add = [&](const auto& part) {
+    file.append(reinterpret_cast<const char*>(&part), sizeof part);
+  };
+  add(header);
+  add(sections);
+  for (std::size_t i = 0; i < count; ++i) add(symbol);
+  return file + name + std::string(1, 0);
+}
+
+TEST(Symbols, AreFoundWhereTheOffsetLies) {
   ProcessWorld world;
-  const auto found = find_symbols(world.program(), {0x1});
-  EXPECT_THAT(found, IsEmpty());
+  const auto file = world.folder() / "good";
+  std::ofstream{file, std::ios::binary} << elf_with(1, "good");
+  const auto found = find_symbols(file, {0x0fff, 0x1000, 0x1fff, 0x2000});
+  ASSERT_THAT(found, SizeIs(2));
+  EXPECT_EQ(found.at(0x1000).name, "good");
+  EXPECT_EQ(found.at(0x1000).distance, 0U);
+  EXPECT_EQ(found.at(0x1fff).distance, 0xfffU);
+}
+
+TEST(Symbols, AFileFullOfNamesThatCannotBeShownHasNone) {
+  ProcessWorld world;
+  const auto file = world.folder() / "bad";
+  for (const std::string name : {"", "a b", "a\x1b[2J", "\xff"}) {
+    std::ofstream{file, std::ios::binary} << elf_with(100'000, name);
+    EXPECT_THAT(find_symbols(file, {0x1000, 0x1001}), IsEmpty());
+  }
 }
 
 }  // namespace

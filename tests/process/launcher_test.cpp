@@ -55,7 +55,9 @@ TEST(Launcher, AChildHasOnlyWhatWasGiven) {
   }
   const auto identity = world.run(world.probe("identity")).answer;
   EXPECT_THAT(identity, HasSubstr("umask 77 session 1 group 1"));
-  if (::geteuid() == 0) EXPECT_THAT(identity, StartsWith("65534 65534 65534 "));
+  if (::geteuid() == 0) {
+    EXPECT_THAT(identity, StartsWith("65534 65534 65534 "));
+  }
 
   ::pthread_sigmask(SIG_UNBLOCK, &some, nullptr);
   ::signal(SIGUSR2, SIG_DFL);
@@ -235,6 +237,7 @@ TEST(Launcher, ChildrenEndWithIt) {
 }
 
 TEST(Launcher, ADaemonThatIsKilledLeavesNoChildren) {
+  ProcessWorld world{/*with_launcher=*/false};
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const Descriptor from_child{ends[0]};
@@ -244,12 +247,13 @@ TEST(Launcher, ADaemonThatIsKilledLeavesNoChildren) {
   const pid_t daemon = ::fork();
   ASSERT_GE(daemon, 0);
   if (daemon == 0) {
-    ProcessWorld second;
-    auto inner = second.probe("wait_stubbornly");
-    inner.descriptors.push_back({Descriptor{to_us.release()}, 3});
-    auto child = second.start(std::move(inner));
-    std::filesystem::remove_all(second.folder());
-    for (;;) ::pause();
+    Loop loop;
+    Launcher launcher{loop, loop.clock()};
+    std::optional<Result<Child>> kept;
+    auto spec = world.probe("wait_stubbornly");
+    spec.descriptors.push_back({Descriptor{to_us.release()}, 3});
+    launcher.start(std::move(spec), [&](Result<Child> child) { kept = std::move(child); });
+    loop.run();
   }
   to_us.reset();
   char ready[5] = {};

@@ -35,7 +35,7 @@ std::set<std::string> library_folders() {
 
 }  // namespace
 
-ProcessWorld::ProcessWorld() {
+ProcessWorld::ProcessWorld(bool with_launcher) {
   std::string name = (fs::temp_directory_path() / "cofounder-process-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{"no temporary folder"};
   folder_ = name;
@@ -48,7 +48,7 @@ ProcessWorld::ProcessWorld() {
   if (::geteuid() == 0 && ::chown(scratch().c_str(), nobody, nobody) != 0) {
     throw std::runtime_error{"chown"};
   }
-  launcher.emplace(loop, loop.clock());
+  if (with_launcher) launcher.emplace(loop, loop.clock());
 }
 
 ProcessWorld::~ProcessWorld() {

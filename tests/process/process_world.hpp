@@ -24,7 +24,7 @@ struct ProbeResult {
 // A loop, a launcher, and a folder with the probe in it that an unprivileged user can reach.
 class ProcessWorld {
  public:
-  ProcessWorld();
+  explicit ProcessWorld(bool with_launcher = true);
   ~ProcessWorld();
 
   // Runs the loop until `done`; false after 30 s.

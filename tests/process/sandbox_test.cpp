@@ -190,7 +190,7 @@ constexpr Refusal refusals[] = {
     {"refused_capset", "sandbox_unavailable: privileges: capset: Operation not permitted"},
     {"refused_prctl",
      "sandbox_unavailable: privileges: PR_SET_DUMPABLE: Operation not permitted"},
-    {"refused_seccomp", "sandbox_unavailable: seccomp: seccomp_load: Operation not permitted"},
+    {"refused_seccomp", "sandbox_unavailable: seccomp: seccomp: Operation not permitted"},
 #if !defined(__SANITIZE_THREAD__)
     {"second_thread",
      "sandbox_unavailable: threads: there is a second thread already: Invalid argument"},
