@@ -215,6 +215,8 @@ class Instance {
   void enter_void(const std::shared_ptr<Call>& call, const char* name, Entry entry);
   void check_result(const Call& call, CallEnd& end) const;
   void enter_reply(const std::shared_ptr<Operation>& operation, Reply& reply);
+  using Attached = decltype(Call::attached);
+  void cancel_attached(const std::shared_ptr<Attached>& attached);
   void close_operation(Operation& operation) noexcept;
   void forget_operation(const std::shared_ptr<Operation>& operation);
   void finish(const std::shared_ptr<Call>& call, CallEnd end);
