@@ -7,6 +7,7 @@
 #include "core/host/files.hpp"
 #include "core/host/manifest.hpp"
 #include "core/host/plugin_host.hpp"
+#include "core/host/plugin_why.hpp"
 #include "core/host/services/services.hpp"
 #include "core/host/workers.hpp"
 
@@ -141,6 +142,8 @@ class Instance {
   bool subscribes(std::string_view topic) const;
 
   Counters& counters() noexcept { return counters_; }
+  // What it wrote to its log last.
+  LogTail& log_tail() noexcept { return log_tail_; }
   // What the services keep for this plugin; see services.hpp.
   ServiceState& services() noexcept { return *services_; }
 
@@ -234,6 +237,7 @@ class Instance {
   std::atomic<int> posting_{0};
   std::atomic<int> operations_open_{0};
   Counters counters_;
+  LogTail log_tail_;
   CallTable calls_;
   std::shared_ptr<Call> own_;
   std::vector<std::shared_ptr<Call>> lingering_;  // loop: over, but still entered or to be

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/host/supervisor.hpp"
 
+#include "core/base/text.hpp"
+
 #include <algorithm>
 #include <csignal>
 #include <cstring>
@@ -179,7 +181,7 @@ void Supervisor::failed(Error error) {
   ++in_a_row_;
   if (failures_.size() >= static_cast<std::size_t>(std::max(1, options_.failures_max))) {
     last_error_->message += "; that was failure " + std::to_string(failures_.size()) + " within " +
-                            to_string(options_.window) + ", so it is not started again";
+                            cofounder::to_string(options_.window) + ", so it is not started again";
     last_error_->hint = "`cofounderctl plugin start " + plugin_ + "` or a new file starts it";
     last_error_->retryable = true;
     return set_state(State::quarantined);

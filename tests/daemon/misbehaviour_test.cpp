@@ -271,6 +271,10 @@ class Trial {
     const bool is_shown = seen.find(expected(row).words) != std::string::npos ||
                           in_log(row.id, expected(row).words);
     EXPECT_TRUE(is_shown) << "\"" << expected(row).words << "\" is not in\n" << seen;
+    const std::string state = expected(row).state;
+    if (state != "failed" && state != "quarantined") return;
+    const auto why = daemon_.get(std::string{"/v1/plugins/"} + row.id + "/why");
+    EXPECT_NE(unquoted(why.body).find(expected(row).words), std::string::npos) << why.body;
   }
 
   bool in_log(const std::string& id, const std::string& words) const {
