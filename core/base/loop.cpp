@@ -130,7 +130,10 @@ struct Loop::State {
 
   std::mutex mutex;
   std::vector<UniqueFunction<void()>> posted;  // guarded by mutex
-  std::vector<UniqueFunction<void()>> taken;   // what the loop runs now; kept for its capacity
+
+  // What the loop runs now, from there on; kept for its capacity.
+  std::vector<UniqueFunction<void()>> taken;
+  std::size_t next = 0;
 
   // The loop's own.
   std::vector<UniqueFunction<void()>> deferred;
@@ -140,21 +143,27 @@ struct Loop::State {
     for (auto& action : std::exchange(deferred, {})) action();
   }
 
+  // No burst starves the sockets: what these post waits for its own turn, and of many a slice is
+  // run at once.  Each non-empty list has one run on its way.
   void run_posted() {
-    {
+    if (next == taken.size()) {
+      taken.clear();
+      next = 0;
       const std::lock_guard lock{mutex};
       taken.swap(posted);
     }
     runs_posted = true;
-    // What these post waits for its own turn, so that no burst starves the sockets.
-    for (std::size_t i = 0; i < taken.size(); ++i) {
-      auto action = std::move(taken[i]);
+    const auto until = std::chrono::steady_clock::now() + slice;
+    while (next < taken.size()) {
+      auto action = std::move(taken[next++]);
       action();
+      if (next % 8 == 0 && std::chrono::steady_clock::now() >= until) break;
     }
-    taken.clear();
     runs_posted = false;
+    if (next < taken.size()) asio::post(context, [this] { run_posted(); });
     run_deferred();
   }
+  static constexpr Milliseconds slice{5};
 };
 
 Loop::Loop() : state_{std::make_unique<State>()} {}

@@ -29,6 +29,8 @@ struct PluginConfig {
   bool allow_plain_secrets = false;        // the top-level option, for the host's check
   std::string isolation;                // "in-process", "process" or empty: the default
   std::string on_start_error = "fail";  // "fail", "retry", "ignore"
+  int restart_failures_max = 5;         // of an isolated one within restart_window: no restart more
+  Milliseconds restart_window{600'000};
   std::string settings = "{}";          // every other key, as JSON; secrets are {"secret": PATH}
   std::vector<std::string> programs;    // that it may run: names, or absolute paths
   std::map<std::string, SecretSource> secrets;  // by dotted path: "api_key", "github.client_secret"

@@ -124,6 +124,8 @@ std::vector<Option> options_of(PluginConfig& p) {
       {"on_start_error", &p.on_start_error, 0, any, is_on_start_error,
        "\"fail\", \"retry\" or \"ignore\""},
       {"programs", &p.programs, 0, any, is_program, "a name without \"/\", or an absolute path"},
+      {"restart_failures_max", &p.restart_failures_max, 1, 1000},
+      {"restart_window", &p.restart_window, 1, day_ms},
       {"limits.calls_max", &l.calls_max, 1, many},
       {"limits.calls_queued_max", &l.calls_queued_max, 0, many},
       {"limits.threads", &l.threads, 1, 1024},

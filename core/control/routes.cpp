@@ -26,6 +26,7 @@ constexpr std::array routes{
   ControlRoute{"POST", "/v1/schedules/{name}/run", Access::operate, "Run a schedule now, besides its times", "", "", "Task", run_schedule, 201},
   ControlRoute{"GET", "/v1/plugins", Access::read, "List plugins", "", "", "Plugins", get_plugins},
   ControlRoute{"GET", "/v1/plugins/{id}", Access::read, "Show a plugin", "", "", "Plugin", get_plugin},
+  ControlRoute{"GET", "/v1/plugins/{id}/why", Access::operate, "Say why a plugin failed last: the calls in flight, its last log lines", "", "", "PluginWhy", get_plugin_why},
   ControlRoute{"POST", "/v1/plugins/{id}/start", Access::operate, "Start a plugin and wait for the result", "", "", "Plugin", start_plugin},
   ControlRoute{"POST", "/v1/plugins/{id}/stop", Access::operate, "Stop a plugin and wait for the result", "", "", "Plugin", stop_plugin},
   ControlRoute{"POST", "/v1/plugins/{id}/restart", Access::operate, "Stop and start a plugin and wait for the result", "", "", "Plugin", restart_plugin},

@@ -342,6 +342,12 @@ std::optional<PluginInfo> PluginHost::find(std::string_view id) const {
   return info;
 }
 
+std::optional<PluginWhy> PluginHost::why(std::string_view id) const {
+  const host::Slot* const slot = std::as_const(state_->fleet).find(id);
+  if (slot == nullptr) return std::nullopt;
+  return slot->life != nullptr && slot->life->why() ? slot->life->why() : slot->why;
+}
+
 std::string PluginHost::metrics_json() const {
   json::Writer writer;
   writer.begin_object().key("families").begin_array();

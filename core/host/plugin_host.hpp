@@ -4,6 +4,7 @@
 #include "core/base/loop.hpp"
 #include "core/config/config.hpp"
 #include "core/host/manifest.hpp"
+#include "core/host/plugin_why.hpp"
 #include "core/http/client.hpp"
 #include "core/scheduler/runner.hpp"
 #include "core/scheduler/side_stores.hpp"
@@ -104,6 +105,8 @@ class PluginHost : public Runner {
 
   std::vector<PluginInfo> list() const;
   std::optional<PluginInfo> find(std::string_view id) const;
+  // What befell it last; nothing when all went well.
+  std::optional<PluginWhy> why(std::string_view id) const;
   const Manifest* manifest(std::string_view id) const noexcept;
   // "cloudinary.upload" -> operation, or null.
   const Manifest::Operation* find_operation(std::string_view op) const noexcept;

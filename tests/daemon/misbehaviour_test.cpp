@@ -236,12 +236,14 @@ class Trial {
   }
 
   void start_tasks() {
-    const std::string end = R"(.work","attempts_max":1,"timeout":")" +
-                            std::to_string(500 * slowness) + R"(ms","args":{"socket":")" +
-                            daemon_.socket().string() + "\"}}";
     for (const Row& row : rows_) {
       if (row.trouble != in_task) continue;
-      const auto answer = daemon_.call("POST", "/v1/tasks", R"({"op":")" + (row.id + end));
+      const bool ends = std::string_view{expected(row).task_state} != "timed_out";
+      const std::string task = R"({"op":")" + std::string{row.id} +
+                               R"(.work","attempts_max":1,"args":{"socket":")" +
+                               daemon_.socket().string() + R"("},"timeout":")" +
+                               std::to_string((ends ? 30'000 : 500) * slowness) + "ms\"}";
+      const auto answer = daemon_.call("POST", "/v1/tasks", task);
       tasks_[row.id] = parse(answer.body).root().string_or("id", "");
       EXPECT_NE(tasks_[row.id], "") << row.id << ": " << answer.body;
     }
@@ -249,7 +251,7 @@ class Trial {
 
   void look_at_task(const Row& row) {
     const std::string id = tasks_[row.id];
-    EXPECT_TRUE(daemon_.wait_for_state(id, expected(row).task_state, 10s * slowness));
+    EXPECT_TRUE(daemon_.wait_for_state(id, expected(row).task_state, 30s * slowness));
     const std::string task = daemon_.get("/v1/tasks/" + id).body;
     shown_[row.id] += task;
     EXPECT_EQ(parse(task).root().find("error").string_or("code", ""), expected(row).task_code) << task;
@@ -269,6 +271,10 @@ class Trial {
     const bool is_shown = seen.find(expected(row).words) != std::string::npos ||
                           in_log(row.id, expected(row).words);
     EXPECT_TRUE(is_shown) << "\"" << expected(row).words << "\" is not in\n" << seen;
+    const std::string state = expected(row).state;
+    if (state != "failed" && state != "quarantined") return;
+    const auto why = daemon_.get(std::string{"/v1/plugins/"} + row.id + "/why");
+    EXPECT_NE(unquoted(why.body).find(expected(row).words), std::string::npos) << why.body;
   }
 
   bool in_log(const std::string& id, const std::string& words) const {
