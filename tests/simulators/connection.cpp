@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace simulator {
 namespace {
@@ -161,7 +163,7 @@ bool Connection::read_chunked(Request& request) {
 
 bool Connection::write_response(const Response& response) {
   if (!response.stream) {
-    return write_all(response_head(response, response.body.size(, keep_alive_)) + response.body) && keep_alive_;
+    return write_all(response_head(response, response.body.size(), keep_alive_) + response.body) && keep_alive_;
   }
   if (!write_all(response_head(response, 0, keep_alive_))) return false;
   return write_pieces(response) && write_all("0\r\n\r\n") && keep_alive_;
@@ -188,13 +190,13 @@ bool Connection::write_broken(const Response& response) {
 }
 
 bool Connection::write_half(const Response& response) {
-  write_all(response_head(response, response.body.size(, keep_alive_)) +
+  write_all(response_head(response, response.body.size(), keep_alive_) +
             response.body.substr(0, response.body.size() / 2));
   return false;
 }
 
 bool Connection::write_dripping(const Response& response, int milliseconds) {
-  if (!write_all(response_head(response, response.body.size(, keep_alive_)))) return false;
+  if (!write_all(response_head(response, response.body.size(), keep_alive_))) return false;
   for (const char c : response.body) {
     ::poll(nullptr, 0, milliseconds);
     if (!write_all({&c, 1})) return false;

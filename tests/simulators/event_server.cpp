@@ -9,9 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <system_error>
 #include <thread>
@@ -215,7 +217,7 @@ void EventServer::State::send_next(Peer& peer) {
   std::snprintf(size, sizeof size, "%zx\r\n", piece->size());
   peer.out.append(size).append(*piece).append("\r\n");
   const int interval = std::clamp(peer.streaming->interval_ms, 1, static_cast<int>(wheel_slots) - 1);
-  peer.due_ms = std::max(peer.due_ms + interval, turned_to_ms);
+  peer.due_ms = std::max(peer.due_ms + interval, turned_to_ms + 1);
   wheel[static_cast<std::size_t>(peer.due_ms) % wheel_slots].push_back(peer.id);
   ++waiting;
 }
