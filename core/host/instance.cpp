@@ -49,7 +49,7 @@ Instance::Instance(World& world, Manifest manifest, std::shared_ptr<const Plugin
       manifest_{std::move(manifest)},
       config_{std::move(config)},
       own_{std::make_shared<Call>()},
-      workers_{"plugin:" + manifest_.id, threads_of(manifest_, *config_)} {
+      workers_{"plugin:" + manifest_.id, threads_of(manifest_, *config_), world_.loop} {
   for (const auto* list : {&manifest_.required, &manifest_.optional}) {
     for (const std::string& text : *list) {
       const auto wanted = parse_interface(text);

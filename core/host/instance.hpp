@@ -210,6 +210,9 @@ class Instance {
   static const void* query(const cof_host* host, cof_str iid) noexcept;
   void entry_returned(const std::shared_ptr<Call>& call, std::int32_t status, std::string result,
                       bool too_big);
+  std::int32_t threw(const std::shared_ptr<Call>& call, const char* entry, const char* thrown);
+  template <class Entry>
+  void enter_void(const std::shared_ptr<Call>& call, const char* name, Entry entry);
   void check_result(const Call& call, CallEnd& end) const;
   void enter_reply(const std::shared_ptr<Operation>& operation, Reply& reply);
   void close_operation(Operation& operation) noexcept;

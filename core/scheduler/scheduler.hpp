@@ -94,7 +94,10 @@ class Scheduler {
   bool is_draining() const noexcept;
   // Why the store is away, while it is.
   const std::optional<Error>& store_problem() const noexcept;
-  // When it last made progress, for the watchdog; not older than the oldest thing it owes.
+  // Calls `done` when the store has answered, be it with an error: the sign of life for the watchdog.
+  // Never, when the store hangs or due tasks are not looked at.
+  void heartbeat(UniqueFunction<void()> done);
+  // The store has owed an answer for too long.
   bool is_stuck(Mono now) const noexcept;
 
  private:

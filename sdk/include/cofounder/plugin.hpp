@@ -10,6 +10,7 @@
 //   cpp/result.hpp        Result<T>, Failure, Failed; Json
 //   cpp/reply.hpp         Future<T>: the answer that a service will give
 //   cpp/http.hpp          requests, multipart bodies, streamed answers
+//   cpp/process.hpp       programs, their output line by line
 //   cpp/store.hpp         key-value space, task requests, usage records
 //   cpp/file.hpp          files that a client named
 //   cpp/route.hpp         HTTP requests for the plugin, and their answers
@@ -24,6 +25,7 @@
 #include "cpp/host.hpp"
 #include "cpp/http.hpp"
 #include "cpp/plugin_class.hpp"
+#include "cpp/process.hpp"
 #include "cpp/reply.hpp"
 #include "cpp/result.hpp"
 #include "cpp/route.hpp"

@@ -95,6 +95,11 @@ class Host {
   std::deque<HttpAnswer> answers;
   // When set, answers every request instead.
   std::function<HttpAnswer(const HttpSent&)> on_request;
+  // What the next program does; in order.  None left: COF_ENOTFOUND.
+  void program(Program program) { programs.push_back(std::move(program)); }
+  std::deque<Program> programs;
+  // When set, answers for every program instead.
+  std::function<Program(const ProgramRun&)> on_program;
   std::map<std::string, std::string> files;  // what open() finds, and where commit() puts it
   std::map<std::string, std::string> secrets;
   std::map<std::string, std::string> task_states;  // JSON by id, for cof.task/1 get()
@@ -111,6 +116,7 @@ class Host {
   std::list<Call> calls;
   std::vector<Logged> logs;
   std::vector<HttpSent> requests;
+  std::vector<ProgramRun> runs;
   std::map<std::string, KvValue> values;
   std::vector<SubmittedTask> tasks;
   std::vector<UsageSeen> usages;
@@ -119,10 +125,12 @@ class Host {
   std::set<std::string> subscribed;
   std::map<std::uint64_t, OpenFile> open_files;
   std::map<std::uint64_t, Transfer> transfers;
+  std::map<std::uint64_t, Process> processes;  // that run
   std::vector<std::string> violations;  // rules of abi.h that the plugin broke
   int late_completions = 0;
   int replies_delivered = 0;
   int http_cancels = 0;
+  int process_cancels = 0;
 
   bool logged(std::string_view part) const;
   // Tags that were accepted and have not had their last reply.
@@ -139,6 +147,7 @@ class Host {
   cof_kv_service kv_table{};
   cof_log_service log_table{};
   cof_metric_service metric_table{};
+  cof_process_service process_table{};
   cof_route_service route_table{};
   cof_scratch_service scratch_table{};
   cof_secret_service secret_table{};
@@ -169,6 +178,8 @@ class Host {
   void queue(QueuedReply reply);
   void pump(Transfer& transfer);  // sends what its answer and its credit allow
   void finish_transfer(Transfer& transfer, std::int32_t status);
+  void pump(Process& process);
+  void finish_program(Process& process, std::int32_t status);
   void complain(std::string text) { violations.push_back(std::move(text)); }
 
   const cof_plugin* plugin_;
@@ -192,6 +203,7 @@ class Host {
 }  // namespace cofounder::testkit
 
 #include "testkit/host.hpp"
+#include "testkit/process.hpp"
 #include "testkit/slots.hpp"
 #include "testkit/slots_task.hpp"
 #include "testkit/transfer.hpp"

@@ -251,6 +251,35 @@ AT(cof_metric_service, observe, 32, 8);
 AT(cof_metric_service, forget, 40, 8);
 AT(cof_metric_service, snapshot, 48, 8);
 
+/* ---- services/process.h */
+
+SIZE(cof_process_request, 152);
+AT(cof_process_request, struct_size, 0, 4);
+AT(cof_process_request, flags, 4, 4);
+AT(cof_process_request, program, 8, 16);
+AT(cof_process_request, args, 24, 16);
+AT(cof_process_request, environment, 40, 16);
+AT(cof_process_request, input, 56, 16);
+AT(cof_process_request, output, 72, 4);
+AT(cof_process_request, folder, 76, 4);
+AT(cof_process_request, timeout_ms, 80, 8);
+AT(cof_process_request, grace_ms, 88, 8);
+AT(cof_process_request, line_bytes_max, 96, 8);
+AT(cof_process_request, output_bytes_max, 104, 8);
+AT(cof_process_request, errors_bytes_max, 112, 8);
+AT(cof_process_request, memory_bytes_max, 120, 8);
+AT(cof_process_request, cpu_seconds_max, 128, 8);
+AT(cof_process_request, file_bytes_max, 136, 8);
+AT(cof_process_request, files_open_max, 144, 8);
+
+SIZE(cof_process_service, 40);
+AT(cof_process_service, struct_size, 0, 4);
+AT(cof_process_service, minor, 4, 4);
+AT(cof_process_service, start, 8, 8);
+AT(cof_process_service, signal, 16, 8);
+AT(cof_process_service, cancel, 24, 8);
+AT(cof_process_service, pull, 32, 8);
+
 /* ---- services/route.h */
 
 SIZE(cof_route_service, 24);
@@ -392,6 +421,14 @@ VALUE(COF_LOG_ERROR, 4);
 VALUE(COF_METRIC_COUNTER, 1);
 VALUE(COF_METRIC_GAUGE, 2);
 VALUE(COF_METRIC_HISTOGRAM, 3);
+VALUE(COF_PROCESS_WHOLE, 0);
+VALUE(COF_PROCESS_LINES, 1);
+VALUE(COF_PROCESS_DISCARD, 2);
+VALUE(COF_PROCESS_STARTED, 1);
+VALUE(COF_PROCESS_OUTPUT, 2);
+VALUE(COF_PROCESS_END, 3);
+VALUE(COF_PROCESS_PULL, 1);
+VALUE(COF_PROCESS_MERGE, 2);
 VALUE(COF_SCRATCH_ATTEMPT, 1);
 VALUE(COF_SCRATCH_TASK, 2);
 VALUE(COF_USAGE_INPUT_TOKENS, 1);

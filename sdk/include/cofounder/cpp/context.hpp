@@ -4,6 +4,7 @@
 #include "file.hpp"
 #include "host.hpp"
 #include "http.hpp"
+#include "process.hpp"
 #include "reply.hpp"
 #include "store.hpp"
 
@@ -161,6 +162,7 @@ class Context {
   // ---- Services
   Http http() const noexcept { return Http{tables(), call_->id}; }
   Kv kv() const noexcept { return Kv{tables(), call_->id}; }
+  Programs process() const noexcept { return Programs{tables(), call_->id}; }
 
   // Records what a provider cost; answers when it is on disk.
   Future<void> usage(const UsageRecord& record) const {

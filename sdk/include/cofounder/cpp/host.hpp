@@ -26,6 +26,7 @@ struct HostTables {
         kv{find<cof_kv_service>(COF_KV_IID)},
         log{find<cof_log_service>(COF_LOG_IID)},
         metric{find<cof_metric_service>(COF_METRIC_IID)},
+        process{find<cof_process_service>(COF_PROCESS_IID)},
         route{find<cof_route_service>(COF_ROUTE_IID)},
         scratch{find<cof_scratch_service>(COF_SCRATCH_IID)},
         secret{find<cof_secret_service>(COF_SECRET_IID)},
@@ -60,6 +61,7 @@ struct HostTables {
   const cof_kv_service* kv;
   const cof_log_service* log;
   const cof_metric_service* metric;
+  const cof_process_service* process;
   const cof_route_service* route;
   const cof_scratch_service* scratch;
   const cof_secret_service* secret;

@@ -212,6 +212,11 @@ inline void Host::end_waiting(std::uint64_t call_id) {
     if (transfer.call_id == call_id) handles.push_back(handle);
   }
   for (const std::uint64_t handle : handles) finish_transfer(transfers.at(handle), COF_ECANCELLED);
+  handles.clear();
+  for (const auto& [handle, process] : processes) {
+    if (process.call_id == call_id) handles.push_back(handle);
+  }
+  for (const std::uint64_t handle : handles) finish_program(processes.at(handle), COF_ECANCELLED);
 }
 
 inline void Host::cancel(Call& call, std::int32_t reason) {

@@ -146,6 +146,58 @@ struct HttpAnswer {
   }
 };
 
+// A program as the plugin started it.
+struct ProgramRun {
+  std::uint64_t call_id = 0;
+  std::string program;
+  std::vector<std::string> args;         // from argv[1]
+  std::vector<std::string> environment;  // "NAME=value"
+  std::string input;
+  std::uint32_t flags = 0;
+  std::int32_t output = COF_PROCESS_WHOLE;
+  std::int32_t folder = 0;
+  std::int64_t timeout_ms = 0;
+  std::int64_t grace_ms = 0;
+  std::uint64_t output_bytes_max = 0;
+  std::uint64_t memory_bytes_max = 0;
+  std::vector<std::int32_t> signals;     // that the plugin sent to it
+};
+
+// What the fake host lets a program do: it writes the lines and ends.
+struct Program {
+  std::vector<std::string> lines;
+  std::string errors;               // standard error
+  int code = 0;
+  int signal = 0;                   // that ends it
+  std::int32_t refused = COF_OK;    // start() answers so
+  std::int32_t status = COF_OK;     // how it ends; negative without lines: it cannot be started
+  bool endless = false;             // never ends by itself
+  std::uint64_t lines_dropped = 0;  // before the first of `lines`
+
+  static Program text(std::vector<std::string> lines, int code = 0) {
+    Program program;
+    program.lines = std::move(lines);
+    program.code = code;
+    return program;
+  }
+  static Program broken(std::int32_t status) {
+    Program program;
+    program.status = status;
+    return program;
+  }
+  static Program denied() {
+    Program program;
+    program.refused = COF_EDENIED;
+    return program;
+  }
+  static Program running(std::vector<std::string> lines = {}) {
+    Program program;
+    program.lines = std::move(lines);
+    program.endless = true;
+    return program;
+  }
+};
+
 // A reply on its way to the plugin.
 struct QueuedReply {
   std::uint64_t tag = 0;
@@ -182,6 +234,20 @@ struct Transfer {
   bool head_sent = false;
   HttpAnswer answer;
   std::size_t next_item = 0;
+};
+
+// A program that runs.
+struct Process {
+  std::uint64_t handle = 0;
+  std::uint64_t call_id = 0;
+  std::uint64_t tag = 0;
+  bool pulled = false;      // COF_PROCESS_PULL
+  std::int64_t credit = 0;  // bytes that may still be sent to the plugin
+  bool started = false;
+  ProgramRun request;
+  std::size_t run = 0;      // its place among Host::runs
+  Program program;
+  std::size_t next_line = 0;
 };
 
 struct OpenFile {

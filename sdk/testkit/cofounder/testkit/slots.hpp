@@ -59,6 +59,7 @@ struct Slots {
   static void fill_http(Host& self);
   static void fill_log(Host& self);
   static void fill_metric(Host& self);
+  static void fill_process(Host& self);
   static void fill_route_and_event(Host& self);
   static void fill_config_and_secret(Host& self);
   static void fill_kv(Host& self);

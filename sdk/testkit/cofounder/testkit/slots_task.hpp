@@ -222,6 +222,7 @@ inline void Slots::fill(Host& self) {
   fill_timer(self);
   fill_log(self);
   fill_metric(self);
+  fill_process(self);
   fill_route_and_event(self);
   fill_config_and_secret(self);
   fill_kv(self);
@@ -235,7 +236,8 @@ inline void Slots::fill(Host& self) {
                  {COF_ERROR_IID, &self.error_table},     {COF_EVENT_IID, &self.event_table},
                  {COF_FILE_IID, &self.file_table},       {COF_HTTP_IID, &self.http_table},
                  {COF_KV_IID, &self.kv_table},           {COF_LOG_IID, &self.log_table},
-                 {COF_METRIC_IID, &self.metric_table},   {COF_ROUTE_IID, &self.route_table},
+                 {COF_METRIC_IID, &self.metric_table},   {COF_PROCESS_IID, &self.process_table},
+                 {COF_ROUTE_IID, &self.route_table},
                  {COF_SCRATCH_IID, &self.scratch_table}, {COF_SECRET_IID, &self.secret_table},
                  {COF_STATS_IID, &self.stats_table},     {COF_TASK_IID, &self.task_table},
                  {COF_TIMER_IID, &self.timer_table},     {COF_USAGE_IID, &self.usage_table}};

@@ -13,6 +13,7 @@
 #include "services/kv.h"
 #include "services/log.h"
 #include "services/metric.h"
+#include "services/process.h"
 #include "services/route.h"
 #include "services/scratch.h"
 #include "services/secret.h"
