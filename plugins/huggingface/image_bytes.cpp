@@ -11,6 +11,7 @@ std::string_view image_type(std::string_view first_bytes) {
   if (first_bytes.starts_with("\x89PNG\r\n\x1a\n")) return "image/png";
   if (first_bytes.starts_with("\xff\xd8\xff")) return "image/jpeg";
   if (first_bytes.starts_with("GIF8")) return "image/gif";
+  if (first_bytes.size() < 12) return {};
   if (first_bytes.starts_with("RIFF") && first_bytes.substr(8).starts_with("WEBP")) return "image/webp";
   if (first_bytes.substr(4).starts_with("ftypavif")) return "image/avif";
   return {};

@@ -264,6 +264,41 @@ TEST_F(HuggingFacePluginTest, SaysWhoseTheTokenIs) {
   EXPECT_EQ(code("whoami", Json::object()), "bad_answer");
 }
 
+TEST_F(HuggingFacePluginTest, AsksAsTheOfficialClientDoes) {
+  host.start(config().dump());
+  std::ifstream file{COFOUNDER_SOURCE_DIR "/tests/vectors/huggingface_wire.json"};
+  const Json recorded = Json::parse(std::string{std::istreambuf_iterator<char>{file}, {}});
+  const Json& cases = recorded.at("cases");
+  ASSERT_EQ(cases.size(), 5u);
+  for (const Json& one : cases) {
+    SCOPED_TRACE(one.at("op"));
+    Json wanted = one.at("json");
+    const std::string path = one.at("path");
+    Json args = wanted;
+    std::string op = "chat";
+    if (path.ends_with("/v1/completions")) {
+      op = "generate";
+      args.erase("return_full_text");
+    } else if (path.ends_with("/feature-extraction")) {
+      op = "embed";
+      args["model"] = "org/model";
+    } else if (path.ends_with("/org/t2i")) {
+      op = "image";
+      args = wanted.at("parameters");
+      args.update({{"model", "org/t2i"}, {"prompt", wanted.at("inputs")}, {"output", "cat.png"}});
+    }
+    wanted.erase("return_full_text");  // of generate's own kind, and false by itself
+    const auto before = host.requests.size();
+    result(op, args);
+    const auto& sent = host.requests.at(before);
+    EXPECT_EQ(sent.method, one.at("method"));
+    EXPECT_EQ(sent.url, "https://router.huggingface.co" + path);
+    Json body = Json::parse(sent.body);
+    body.erase("stream_options");  // so that the stream says what it cost
+    EXPECT_EQ(body, wanted);
+  }
+}
+
 TEST_F(HuggingFacePluginTest, SaysWhatIsNotConfigured) {
   host.secrets.clear();
   host.start("{}");

@@ -179,7 +179,6 @@ TEST_F(HuggingFacePluginTest, ACancelledStreamIsWrittenDownAsBilled) {
   host.start(config().dump());
   HttpAnswer slow = as_events(R"(data: {"choices":[{"index":0,"delta":{"content":"a"}}]})" "\n\n");
   for (int i = 0; i < 10; ++i) slow.items.push_back({Json{{"choices", {{{"delta", {{"content", std::string(60'000, 'x')}}}}}}}.dump()});
-  slow.silent = false;
   scripted = {std::move(slow)};
   auto& call = host.operation("chat", hello({{"stream", true}}).dump());
   host.cancel(call);
@@ -187,6 +186,8 @@ TEST_F(HuggingFacePluginTest, ACancelledStreamIsWrittenDownAsBilled) {
   ASSERT_TRUE(call.ended.has_value());
   EXPECT_EQ(call.ended->status, COF_ECANCELLED);
   EXPECT_TRUE(host.transfers.empty());
+  ASSERT_EQ(host.usages.size(), 1u);
+  EXPECT_TRUE(host.usages[0].failed);
 }
 
 // ---- places
