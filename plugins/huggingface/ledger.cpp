@@ -2,6 +2,7 @@
 #include "ledger.hpp"
 
 #include <chrono>
+#include <utility>
 
 namespace huggingface {
 namespace sdk = cofounder::sdk;
@@ -15,7 +16,8 @@ void Ledger::served_by(std::string_view said) {
 sdk::Task<std::optional<std::int64_t>> Ledger::record(std::optional<Usage> usage, bool failed) {
   const auto took = std::chrono::duration_cast<sdk::Milliseconds>(ctx_.host().now() - began_);
   std::optional<std::int64_t> micros;
-  if (usage && usage->input && usage->output) {
+  // A cancelled call has to end soon: nothing is waited for then.
+  if (usage && usage->input && usage->output && !ctx_.cancelled()) {
     auto prices = co_await world_->prices.find(ctx_, account_, token_, model_.id);
     micros = cost_micros(usage, price_of(prices, provider_));
   }
@@ -28,7 +30,12 @@ sdk::Task<std::optional<std::int64_t>> Ledger::record(std::optional<Usage> usage
   record.cost_micros = micros;
   record.duration = took;
   record.failed = failed;
-  auto recorded = co_await ctx_.usage(record);
+  auto recording = ctx_.usage(record);
+  if (ctx_.cancelled()) {
+    std::move(recording).ignore();
+    co_return micros;
+  }
+  auto recorded = co_await recording;
   if (!recorded && !recorded.failure().is_cancelled()) {
     ctx_.log(sdk::LogLevel::error, "what it cost was not written down: " + recorded.failure().message);
   }
