@@ -23,7 +23,7 @@ bool is_vector(const Json& value) {
   return true;
 }
 
-// One vector for each of `count` texts.
+// {embeddings}: one vector for each of `count` texts.
 sdk::Result<Json> read_embeddings(Json answer, std::size_t count) {
   // A single text's vector may come without the array around it.
   if (count == 1 && is_vector(answer)) answer = Json::array({answer});
@@ -42,7 +42,9 @@ sdk::Result<Json> read_embeddings(Json answer, std::size_t count) {
     if (!is_vector(one)) return bad_answer(field, "is no array of numbers");
     if (one.size() != answer[0].size()) return bad_answer(field, "has another length than [0]");
   }
-  return answer;
+  Json result;
+  result["embeddings"] = std::move(answer);
+  return result;
 }
 
 }  // namespace
@@ -66,12 +68,7 @@ sdk::Task<sdk::Result<Json>> embed(sdk::Context ctx, World* world, Json args) {
   auto response = co_await send(ctx, std::move(route), std::move(request));
   if (!response) co_return response.failure();
   auto json = read_json(*response);
-  Json result;
-  if (json) {
-    auto embeddings = read_embeddings(std::move(*json), args.at("inputs").size());
-    json = embeddings ? sdk::Result<Json>{Json{{"embeddings", std::move(*embeddings)}}}
-                      : sdk::Result<Json>{embeddings.failure()};
-  }
+  if (json) json = read_embeddings(std::move(*json), args.at("inputs").size());
   // It does not tell what it took.
   const bool failed = !json;
   std::optional<Usage> unknown;

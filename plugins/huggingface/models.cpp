@@ -47,6 +47,25 @@ std::optional<sdk::Failure> check_model(const Json& model, const std::string& fi
   return std::nullopt;
 }
 
+// Without the token and what else may come in "auth".
+sdk::Result<Json> read_whoami(const Json& answer) {
+  if (!answer.is_object()) return bad_answer("the body", "is no JSON object");
+  if (!answer.contains("name") || !answer.at("name").is_string()) {
+    return bad_answer("name", "is no string");
+  }
+  Json who = Json::object();
+  for (const char* name : {"type", "id", "name", "fullname", "email", "emailVerified", "isPro",
+                           "canPay", "orgs"}) {
+    if (answer.contains(name)) who[name] = answer.at(name);
+  }
+  const Json none;
+  const Json auth = answer.value("auth", none);
+  if (auth.is_object() && auth.contains("accessToken") && auth.at("accessToken").is_object()) {
+    who["role"] = auth.at("accessToken").value("role", none);
+  }
+  return who;
+}
+
 }  // namespace
 
 sdk::Result<Json> read_models(const Json& answer) {
@@ -84,21 +103,7 @@ sdk::Task<sdk::Result<Json>> ask_whoami(sdk::Context ctx, std::shared_ptr<const 
   if (!response) co_return response.failure();
   const auto json = read_json(*response);
   if (!json) co_return json.failure();
-  if (!json->is_object()) co_return bad_answer("the body", "is no JSON object");
-  if (!json->contains("name") || !json->at("name").is_string()) {
-    co_return bad_answer("name", "is no string");
-  }
-  Json who = Json::object();
-  for (const char* name : {"type", "id", "name", "fullname", "email", "emailVerified", "isPro",
-                           "canPay", "orgs"}) {
-    if (json->contains(name)) who[name] = json->at(name);
-  }
-  const Json none;
-  const Json auth = json->value("auth", none);
-  if (auth.is_object() && auth.contains("accessToken") && auth.at("accessToken").is_object()) {
-    who["role"] = auth.at("accessToken").value("role", none);
-  }
-  co_return who;
+  co_return read_whoami(*json);
 }
 
 }  // namespace huggingface

@@ -11,7 +11,7 @@ namespace sdk = cofounder::sdk;
 namespace {
 
 using sdk::Json;
-__extension__ using Wide = __int128;
+__extension__ typedef __int128 Wide;
 
 constexpr std::int64_t tokens_max = 1'000'000'000'000;
 constexpr double dollars_max = 1e9;
