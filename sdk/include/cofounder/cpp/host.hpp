@@ -157,6 +157,11 @@ class Host {
     return WallTime{Milliseconds{ms}};
   }
 
+  // Ends a sleep that was begun with Context::sleep(delay, timer), in whichever call.
+  void wake(std::uint64_t timer) const noexcept {
+    (*tables_)(tables_->timer, &cof_timer_service::cancel, timer);
+  }
+
   // Publishes an event under "<plugin id>.<topic>" to those who listen now.
   Result<void> publish(std::string_view topic, const Json& event) const {
     const std::string text = to_text(event);
