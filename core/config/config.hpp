@@ -104,6 +104,7 @@ struct Config {
   struct {
     std::vector<std::string> listen;
     std::string public_url;
+    std::string identity = "oauth";  // the plugin that knows who is logged in
     std::string ca_file;  // empty: the system's
   } http;
   struct {
@@ -147,6 +148,8 @@ std::string where_of(const PluginConfig& plugin, std::string_view path);
 // is any one part).  When one of them stands in the file as a plain string: the line to show.
 // Does not matter when allow_plain_secrets is set; take_plain_secrets() then moves them from the
 // settings to PluginConfig::secrets, so that they are handled like all others.
+// "*.client_secret" matches "github.client_secret".
+bool secret_path_matches(std::string_view pattern, std::string_view path);
 std::optional<std::string> plain_secret_problem(const PluginConfig& plugin,
                                                 const std::vector<std::string>& secrets);
 void take_plain_secrets(PluginConfig& plugin, const std::vector<std::string>& secrets);

@@ -103,6 +103,7 @@ std::vector<Option> options_of(Config& c) {
       {"http.listen", &c.http.listen, 0, any, is_listen_address,
        "an address and port such as \"127.0.0.1:8470\" or \"[::1]:8470\""},
       {"http.public_url", &c.http.public_url, 0, any, is_url, "a URL with https:// or http://"},
+      {"http.identity", &c.http.identity},
       {"http.ca_file", &c.http.ca_file, 0, any, is_absolute_or_empty, path_wanted},
       {"plugins.directories", &c.plugins.directories, 0, any, is_absolute, path_wanted},
       {"plugins.isolation", &c.plugins.isolation, 0, any, is_isolation,

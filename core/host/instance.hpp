@@ -87,6 +87,9 @@ class Instance {
     std::string public_url;
     Clock* clock = nullptr;       // null: the loop's; tests give their own
     Programs* programs = nullptr;  // null: cof.process/1 is COF_EUNAVAILABLE
+    // Loop: who sent the request with this head, see PluginHost::identify().
+    std::function<void(std::string head_json, UniqueFunction<void(Result<std::string>)>)> identify =
+        {};
   };
   // Counters that services add to, from any thread.
   struct Counters {

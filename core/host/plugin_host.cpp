@@ -5,6 +5,7 @@
 #include "core/host/disk_worker.hpp"
 #include "core/host/files.hpp"
 #include "core/host/fleet.hpp"
+#include "core/host/identity.hpp"
 #include "core/host/metric_registry.hpp"
 #include "core/host/outcome.hpp"
 #include "core/process/program.hpp"
@@ -58,6 +59,7 @@ struct PluginHost::State {
   Programs programs;
   host::Instance::World world;
   host::Fleet fleet;
+  std::string identity_plugin;
 
   struct Running {
     host::Lifecycle* life;
@@ -114,6 +116,11 @@ std::int32_t to_cof(CancelReason reason) noexcept {
 PluginHost::PluginHost(Loop& loop, const Config& config, HostPorts ports,
                        std::string daemon_version)
     : state_{std::make_unique<State>(loop, config, std::move(ports), std::move(daemon_version))} {
+  state_->identity_plugin = config.http.identity;
+  state_->world.identify = [this](const std::string& head,
+                                  UniqueFunction<void(Result<std::string>)> done) {
+    identify(head, std::move(done));
+  };
   state_->fleet.on_change = [state = state_.get()] {
     if (state->ports.capacity_changed) state->ports.capacity_changed();
   };
@@ -130,7 +137,12 @@ void PluginHost::stop(UniqueFunction<void(bool clean)> done) {
   state_->fleet.stop(std::move(done));
 }
 void PluginHost::reconfigure(const Config& config, UniqueFunction<void(std::optional<Error>)> done) {
-  state_->fleet.reconfigure(config, std::move(done));
+  state_->fleet.reconfigure(
+      config, [this, identity = config.http.identity,
+               done = std::move(done)](std::optional<Error> error) mutable {
+        if (!error) state_->identity_plugin = std::move(identity);
+        done(std::move(error));
+      });
 }
 void PluginHost::start_plugin(std::string id, UniqueFunction<void(std::optional<Error>)> done) {
   state_->fleet.start_plugin(id, std::move(done));
@@ -274,6 +286,27 @@ void PluginHost::route_drained(std::uint64_t number) {
   host::RouteSide& route = *it->second.call->route;
   route.slow = false;
   if (route.on_drain) route.on_drain();
+}
+
+void PluginHost::identify(const std::string& head_json,
+                          UniqueFunction<void(Result<std::string>)> done) {
+  const std::string& plugin = state_->identity_plugin;
+  const Manifest* const known = manifest(plugin);
+  if (known == nullptr || !known->provides_identity) {
+    Error error = make_error("identity_unavailable",
+                             "no plugin here knows who is logged in", /*retryable=*/true);
+    error.hint = "http.identity names \"" + plugin + "\", which is " +
+                 (known == nullptr ? "not loaded" : "no provider of cof.identity/1");
+    state_->loop.post([done = std::move(done), error = std::move(error)]() mutable {
+      done(std::move(error));
+    });
+    return;
+  }
+  RouteCall call;
+  call.plugin = plugin;
+  call.route = "identify";
+  call.head_json = host::identity_head(head_json);
+  call_route(std::move(call), host::identity_sink(plugin, std::move(done)));
 }
 
 void PluginHost::deliver_event(std::string_view topic, std::string_view json) {

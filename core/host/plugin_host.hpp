@@ -116,6 +116,10 @@ class PluginHost : public Runner {
   void cancel_route(std::uint64_t call);
   void route_drained(std::uint64_t call);
 
+  // Who sent the request with this head, as the plugin says that http.identity names: its JSON, or
+  // "" for nobody.  Code "identity_unavailable".  `done` comes later, not at once.
+  void identify(const std::string& head_json, UniqueFunction<void(Result<std::string>)> done);
+
   // An event for the plugins that subscribe to it.
   void deliver_event(std::string_view topic, std::string_view json);
 
