@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is tested under systemd: rows, in order, each of which begins where the last one ended."""
 import dataclasses
+import datetime
 import json
 import pathlib
 import re
@@ -381,7 +382,7 @@ def upgrade(world):
     world.configure("[scheduler]\nrunning_max = 75\n")
     box.must("systemctl", "reload", UNIT)
     later = world.submit(0, "--delay", "1h")
-    tasks = [world.submit(1500) for _ in range(10)]
+    tasks = [world.submit(6000) for _ in range(10)]
     pid = world.main_pid()
     clients = Clients(box)
     world.install(world.daemon)
@@ -396,9 +397,13 @@ def upgrade(world):
     expect(world.running_max() == 75, "the configuration was not kept")
     version = box.must("dpkg-query", "-W", "-f=${Version}", "cofounderd")
     expect(version != "0.0.1-1", version)
-    times = dict(re.findall(r"^([\d.]+) .*: (SIGTERM|stopped|ready)\b", box.must(
-        "journalctl", "--no-pager", "-u", UNIT, "-o", "short-unix", "-n", "60"), re.M))
-    return f"to {version}, {clients.refused[0]} requests meanwhile, {times}"
+    # Tasks ran when the old version was asked to go.
+    asked = re.findall(r"^([\d.]+) .*: SIGTERM", box.must(
+        "journalctl", "--no-pager", "-u", UNIT, "-o", "short-unix", "-n", "60"), re.M)
+    ended = max(world.ctl_json("task", "show", task)["ended_at"] for task in tasks)
+    ended = datetime.datetime.fromisoformat(ended.replace("Z", "+00:00")).timestamp()
+    expect(ended > float(asked[-1]), "all tasks had ended before the upgrade")
+    return f"to {version}, {clients.refused[0]} requests meanwhile"
 
 
 @row("upgrade with a store of an older schema")
