@@ -333,9 +333,14 @@ struct Daemon::State {
   void stop_tasks() {
     const auto grace = config.stop_timeout / 10;
     control.end_streams();
-    local.stop(grace, [] {});
-    open.stop(grace, [] {});
-    scheduler.stop([this] { stop_plugins(); });
+    // Who has asked gets an answer, if only "store_unavailable".
+    auto left = std::make_shared<int>(3);
+    const auto part_stopped = [this, left] {
+      if (--*left == 0) stop_plugins();
+    };
+    local.stop(grace, part_stopped);
+    open.stop(grace, part_stopped);
+    scheduler.stop(part_stopped);
   }
 
   void stop_plugins() {
