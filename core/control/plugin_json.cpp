@@ -34,7 +34,14 @@ void write_http(json::Writer& out, const http::Client::Counters& counters) {
 void write_plugin(json::Writer& out, const PluginInfo& plugin, const Manifest* manifest) {
   out.begin_object().member("id", plugin.id).member("state", to_string(plugin.state));
   out.member("version", plugin.version).member("summary", plugin.summary);
-  out.member("isolation", plugin.isolation).member("parallel", plugin.parallel);
+  out.member("isolation", plugin.isolation);
+  out.key("pid");
+  if (plugin.pid != 0) {
+    out.integer(plugin.pid);
+  } else {
+    out.null();
+  }
+  out.member("parallel", plugin.parallel);
   out.member("file", plugin.file).member("sha256", plugin.sha256);
   out.key("interfaces").begin_array();
   for (const std::string& interface : plugin.interfaces) out.string(interface);

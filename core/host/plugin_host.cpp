@@ -2,6 +2,7 @@
 #include "core/host/plugin_host.hpp"
 
 #include "core/base/json.hpp"
+#include "core/host/child_starter.hpp"
 #include "core/host/files.hpp"
 #include "core/host/fleet.hpp"
 #include "core/host/metric_registry.hpp"
@@ -38,13 +39,17 @@ struct PluginHost::State {
         ports{std::move(the_ports)},
         files{config},
         world{loop, ports, files, metrics, std::move(version), config.http.public_url},
-        fleet{world, config} {}
+        children{host::make_plain_starter(loop)},
+        fleet{world, config} {
+    world.children = children.get();
+  }
 
   Loop& loop;
   HostPorts ports;
   Files files;
   MetricRegistry metrics;
   host::Instance::World world;
+  std::unique_ptr<host::ChildStarter> children;
   host::Fleet fleet;
 
   struct Running {
@@ -288,13 +293,14 @@ PluginInfo info_of(const host::Slot& slot) {
   info.summary = slot.manifest.summary;
   info.file = slot.file.string();
   info.state = slot.state();
-  info.isolation = "in-process";
+  info.isolation = slot.life != nullptr && slot.life->isolated() ? "process" : "in-process";
   info.parallel = slot.manifest.parallel;
   info.interfaces = slot.interfaces;
   info.restarts = slot.restarts;
   info.last_error = slot.error;
   if (slot.life == nullptr) return info;
   host::Lifecycle& life = *slot.life;
+  info.pid = life.pid();
   host::Instance::Counters& counters = life.instance().counters();
   info.sha256 = life.sha256();
   info.calls = counters.calls;

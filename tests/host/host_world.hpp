@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -28,6 +29,13 @@ class HostWorld {
     config.paths.scratch = folder / "scratch";
     config.plugins.directories = {folder / "plugins"};
     config.plugins.isolation = "in-process";
+    // The same tests for both kinds of isolation: the default is for those outside the first folder.
+    const char* const isolation = std::getenv("COFOUNDER_TEST_ISOLATION");
+    if (isolation != nullptr && *isolation != '\0') {
+      config.plugins.isolation = isolation;
+      config.plugins.directories = {folder / "shipped", folder / "plugins"};
+      std::filesystem::create_directory(folder / "shipped");
+    }
     for (const char* part : {"state", "scratch", "plugins"}) {
       std::filesystem::create_directory(folder / part);
     }
