@@ -11,7 +11,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,7 +35,7 @@ class PlainChild final : public ChildProcess {
 
   int pid() const noexcept override { return pid_; }
   void kill() noexcept override {
-    if (!ended_) ::pidfd_send_signal(pidfd_.native_handle(), SIGKILL, nullptr, 0);
+    if (!ended_) ::syscall(SYS_pidfd_send_signal, pidfd_.native_handle(), SIGKILL, nullptr, 0);
   }
   void on_exit(UniqueFunction<void(const ChildEnd&)> action) override {
     action_ = std::move(action);
@@ -120,7 +120,7 @@ class PlainStarter final : public ChildStarter {
   Begun begin(const ChildOrder& order) {
     pid_t pid = -1;
     if (const int error = spawn(order, pid); error != 0) return not_started(order.program, error);
-    const int pidfd = ::pidfd_open(pid, 0);
+    const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     if (pidfd < 0) {
       const int error = errno;
       ::kill(pid, SIGKILL);
