@@ -249,12 +249,14 @@ void Caller::on_grace(const std::shared_ptr<Call>& call) {
 
 Error Caller::stuck_error(const std::string& what) const {
   Error why;
-  why.code = "plugin_quarantined";
-  why.message = "plugin \"" + instance_.id() + "\" " + what + ", so it is given up";
+  const bool isolated = instance_.proxy() != nullptr;
+  why.code = isolated ? "plugin_stuck" : "plugin_quarantined";
+  why.message = "plugin \"" + instance_.id() + "\" " + what +
+                (isolated ? ", so its process was ended" : ", so it is given up");
   why.retryable = true;
   why.plugin = instance_.id();
-  why.hint = instance_.proxy() == nullptr ? "restart the daemon to use it again"
-                                          : "cofounderctl plugin start " + instance_.id();
+  why.hint = isolated ? "cofounderctl plugin start " + instance_.id()
+                      : "restart the daemon to use it again";
   return why;
 }
 
