@@ -12,6 +12,8 @@ namespace {
 namespace asio = boost::asio;
 constexpr std::size_t waiting_bytes_max = 1u << 20;  // then nothing is read
 constexpr int frames_per_turn = 64;                  // then others get their turn
+constexpr std::size_t bytes_per_turn = 1u << 20;
+constexpr int frames_in_socket_max = 4'096;          // more than any socket holds
 
 }  // namespace
 
@@ -41,17 +43,21 @@ struct ChildLink::State : std::enable_shared_from_this<ChildLink::State> {
     socket.async_wait(asio::posix::stream_descriptor::wait_read,
                       [self = shared_from_this()](const boost::system::error_code& error) {
                         self->reading = false;
-                        if (!error) self->read(frames_per_turn);
+                        if (!error) self->read(false);
                       });
   }
 
-  void read(int frames_max) {
+  // `last`: all that is there, however much waits.
+  void read(bool last) {
+    const int frames_max = last ? frames_in_socket_max : frames_per_turn;
+    std::size_t bytes = 0;
     for (int i = 0; i < frames_max && is_open() && !ended; ++i) {
-      if (paused() && frames_max == frames_per_turn) return;  // written() goes on
+      if (!last && (paused() || bytes > bytes_per_turn)) break;  // written() goes on
       wire::Incoming incoming =
           wire::receive(socket.native_handle(), buffer.get(), wire::Side::child, false);
       if (incoming.what == wire::Incoming::What::nothing) break;
       if (incoming.what == wire::Incoming::What::frame) {
+        bytes += incoming.frame.header.size;
         owner->on_frame(incoming);
         continue;
       }
@@ -129,9 +135,8 @@ bool ChildLink::send(const wire::Header& header, std::string_view arguments,
 }
 
 void ChildLink::drain() {
-  constexpr int all = 1 << 20;
   const auto state = state_;  // what is read may end this
-  state->read(all);
+  state->read(true);
 }
 
 void ChildLink::close() {

@@ -22,9 +22,6 @@ namespace {
 // Entries that the child has and did not end: so much lies in its memory and in the socket.
 constexpr std::size_t sent_entries_max = 256;
 constexpr std::size_t sent_bytes_max = 4u << 20;
-// Over this, what would lead to more replies is refused with COF_ELIMIT.
-constexpr std::size_t waiting_bytes_max = 16u << 20;
-constexpr int operations_open_max = 16'384;
 // Over this the child is ended: it asks and asks and never takes what it asked for.
 constexpr std::size_t waiting_entries_most = 100'000;
 constexpr std::size_t waiting_bytes_most = 256u << 20;
@@ -203,6 +200,7 @@ void Proxy::make_api(std::uint32_t entries) {
 }
 
 bool Proxy::has_room(std::size_t bytes) const noexcept {
+  if (held_ != 0) return false;
   if (sent_entries_ == 0) return true;
   return sent_entries_ < sent_entries_max && sent_bytes_ + bytes <= sent_bytes_max;
 }
@@ -268,10 +266,21 @@ void Proxy::on_returned(const wire::Frame& frame) {
   } else if (pending.entry == wire::Entry::cancel) {
     entered.call->cancel_delivered = true;
   } else {
-    instance_.entry_returned(entered.call, returned->status, std::string{returned->result},
-                             returned->too_big);
+    end_entry(std::move(entered.call), *returned);
   }
   if (!finished_) send_waiting();
+}
+
+void Proxy::end_entry(std::shared_ptr<Call> call, const wire::Returned& returned) {
+  if (returned.result.size() <= loop_bytes_max) {
+    return instance_.entry_returned(call, returned.status, std::string{returned.result},
+                                    returned.too_big);
+  }
+  const auto strand = std::make_shared<Workers::Strand>();
+  instance_.workers().post(*strand, [this, strand, call = std::move(call), status = returned.status,
+                                     result = std::string{returned.result}]() mutable {
+    instance_.entry_returned(call, status, std::move(result), false);
+  });
 }
 
 // ---- What the child sends ------------------------------------------------------------------------
@@ -305,72 +314,6 @@ void Proxy::on_loaded(const wire::Frame& frame) {
   make_api(loaded->entries);
   if (api_.create == nullptr || api_.destroy == nullptr) return broken(wire::Broken::bad_argument);
   done(std::nullopt);
-}
-
-void Proxy::on_request(wire::Incoming& incoming) {
-  const wire::Header header = incoming.frame.header;
-  const wire::Handler& handler = *wire::find_handler(header.interface, header.slot);
-  const cof_host* const host = instance_.border();
-  const std::string_view iid = handler.iid;
-  const void* const table = host->query(host, to_cof(iid));
-  if (table == nullptr) return broken(wire::Broken::not_granted);
-  if (handler.way == wire::Way::disk) return serve_on_worker(incoming, table);
-  if (handler.way == wire::Way::tag && (waiting_bytes_ > waiting_bytes_max ||
-                                        instance_.operations_open() > operations_open_max)) {
-    const wire::Broken why = handler.check(incoming.frame.arguments);
-    return why == wire::Broken::no ? answer_status(header.sequence, COF_ELIMIT) : broken(why);
-  }
-  std::string bytes;
-  if (!handler.serve(table, host, incoming.frame.arguments, bytes)) {
-    return broken(handler.check(incoming.frame.arguments));
-  }
-  if (header.sequence != 0) answer(header.sequence, bytes);
-}
-
-// [disk] functions may wait, so they are made on this plugin's own thread in the daemon.
-void Proxy::serve_on_worker(wire::Incoming& incoming, const void* table) {
-  struct Work {
-    wire::Header header;
-    std::string arguments;
-    wire::Memory memory;
-    Workers::Strand strand;
-  };
-  const auto work = std::make_shared<Work>();
-  work->header = incoming.frame.header;
-  const wire::Handler& handler = *wire::find_handler(work->header.interface, work->header.slot);
-  const wire::Broken why = handler.check(incoming.frame.arguments);
-  if (why != wire::Broken::no) return broken(why);
-  if (work->header.in_memory == 1) {
-    work->memory = std::move(incoming.memory);
-  } else {
-    work->arguments = incoming.frame.arguments;
-  }
-  instance_.workers().post(work->strand, [this, work, table, &handler] {
-    const std::string_view arguments =
-        work->header.in_memory == 1 ? work->memory.bytes() : std::string_view{work->arguments};
-    std::string bytes;
-    handler.serve(table, instance_.border(), arguments, bytes);
-    instance_.post([this, alive = alive_, sequence = work->header.sequence, bytes = std::move(bytes)] {
-      if (*alive && !finished_) answer(sequence, bytes);
-    });
-  });
-}
-
-void Proxy::answer(std::uint64_t sequence, std::string_view bytes) {
-  if (finished_) return;
-  wire::Header header;
-  header.kind = wire::Kind::answer;
-  header.sequence = sequence;
-  if (!link_->send(header, bytes)) answer_status(sequence, COF_EUNAVAILABLE);
-}
-
-void Proxy::answer_status(std::uint64_t sequence, std::int32_t status) {
-  wire::Header header;
-  header.kind = wire::Kind::answer;
-  header.sequence = sequence;
-  std::string bytes(sizeof status, '\0');
-  std::memcpy(bytes.data(), &status, sizeof status);
-  link_->send(header, bytes);
 }
 
 }  // namespace cofounder::host

@@ -68,6 +68,9 @@ class Proxy {
   void close();
 
  private:
+  // What is larger takes a worker's time (checking UTF-8, parsing JSON), not the loop's.
+  static constexpr std::size_t loop_bytes_max = 64 * 1024;
+
   struct Pending {
     Entered entered;
     wire::Entry entry;
@@ -90,7 +93,9 @@ class Proxy {
   void on_loaded(const wire::Frame& frame);
   void on_returned(const wire::Frame& frame);
   void on_request(wire::Incoming& incoming);
+  void end_entry(std::shared_ptr<Call> call, const wire::Returned& returned);
   void serve_on_worker(wire::Incoming& incoming, const void* table);
+  void served(const wire::Header& header, std::string& answer_bytes);
   void answer(std::uint64_t sequence, std::string_view bytes);
   void answer_status(std::uint64_t sequence, std::int32_t status);
   void broken(wire::Broken why);
@@ -115,6 +120,9 @@ class Proxy {
   std::size_t sent_entries_ = 0;          // not returned, without those that wait
   std::size_t sent_bytes_ = 0;
   std::size_t waiting_bytes_ = 0;
+  std::size_t works_ = 0;                 // requests on workers
+  std::size_t work_bytes_ = 0;
+  std::size_t held_ = 0;                  // of those, the ones whose answer must come before any entry
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

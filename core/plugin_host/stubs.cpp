@@ -9,6 +9,8 @@
 #include <new>
 #include <utility>
 
+#include <time.h>
+
 namespace cofounder::plugin_host {
 namespace {
 
@@ -62,14 +64,16 @@ std::int64_t ask(wire::Header header, typename F::Values& values) {
     world().channel->post(header, out.bytes);
     return COF_OK;
   } else {
-    const std::string answer = world().channel->ask(header, out.bytes, handle_of<F>(values));
+    std::string answer = world().channel->ask(header, out.bytes, handle_of<F>(values));
     wire::Arena arena;
     wire::Reader in{answer, arena};
     if constexpr (std::is_void_v<typename F::Result>) {
       return COF_OK;
     } else {
       typename F::Result result{};
-      return F::get_answer(in, result, values) ? result : COF_EINTERNAL;
+      const bool whole = F::get_answer(in, result, values);
+      wire::wipe(answer);
+      return whole ? result : COF_EINTERNAL;
     }
   }
 }
@@ -139,6 +143,57 @@ constexpr std::array<MakeTable, sizeof...(Service)> all_tables(wire::Services<Se
 constexpr auto tables = all_tables(wire::AllServices{});
 std::array<const void*, tables.size()> made_tables{};
 
+// ---- What need not be asked each time -------------------------------------------------------------
+
+template <class Wanted, class... Service>
+constexpr std::uint8_t number_of(wire::Services<Service...>) {
+  std::uint8_t number = 0;
+  static_cast<void>(((std::is_same_v<Wanted, Service> || (++number, false)) || ...));
+  return number;
+}
+template <class Service>
+Service& table_of() {
+  return Table<Service, number_of<Service>(wire::AllServices{}),
+               typename wire::Interface<Service>::slots>::instance();
+}
+
+std::int64_t nanoseconds(clockid_t clock) noexcept {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+// Both processes have the same clocks.
+std::int64_t now_ns(const cof_host* host) noexcept {
+  if (host == nullptr) return COF_EINVALID;
+  return world().gone ? std::int64_t{COF_EGONE} : nanoseconds(CLOCK_MONOTONIC);
+}
+std::int64_t wall_ms(const cof_host* host) noexcept {
+  if (host == nullptr) return COF_EINVALID;
+  return world().gone ? std::int64_t{COF_EGONE} : nanoseconds(CLOCK_REALTIME) / 1'000'000;
+}
+
+std::int32_t (*ask_cancel_reason)(const cof_host*, std::uint64_t) = nullptr;  // the stub
+
+// It is made for loops, and may lag 50 ms: so "go on" holds for 20.
+std::int32_t cancel_reason(const cof_host* host, std::uint64_t call_id) noexcept {
+  thread_local std::uint64_t asked_for = 0;
+  thread_local std::int64_t good_until = 0;
+  const std::int64_t now = nanoseconds(CLOCK_MONOTONIC);
+  if (call_id == asked_for && now < good_until && !world().gone) return 0;
+  const std::int32_t reason = ask_cancel_reason(host, call_id);
+  asked_for = call_id;
+  good_until = reason == 0 ? now + 20'000'000 : 0;
+  return reason;
+}
+
+void take_shortcuts() {
+  table_of<cof_timer_service>().now_ns = now_ns;
+  table_of<cof_timer_service>().wall_ms = wall_ms;
+  auto& calls = table_of<cof_call_service>();
+  ask_cancel_reason = std::exchange(calls.cancel_reason, &cancel_reason);
+}
+
 const void* query(const cof_host* host, cof_str iid) noexcept {
   if (host == nullptr || (iid.data == nullptr && iid.size != 0)) return nullptr;
   const auto number = wire::interface_number({iid.data, iid.size});
@@ -195,6 +250,7 @@ const cof_host* make_host(Channel& channel, const wire::Load& load) {
   for (std::size_t i = 0; i < tables.size(); ++i) {
     made_tables[i] = tables[i](i < load.minors.size() ? static_cast<unsigned char>(load.minors[i]) : 0);
   }
+  take_shortcuts();
   mine.host.struct_size = sizeof mine.host;
   mine.host.abi_major = COF_ABI_MAJOR;
   mine.host.abi_minor = COF_ABI_MINOR;

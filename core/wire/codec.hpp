@@ -11,11 +11,21 @@
 #include <type_traits>
 #include <vector>
 
+#include <string.h>
+
 // Values to bytes and back.  Numbers as they lie in memory (both sides are one machine), texts as
 // u32 size and bytes, structs field by field, arrays as u32 count and items.
 namespace cofounder::wire {
 
 using abi::fields;
+
+// Items of an array; no function takes so many.
+inline constexpr std::uint64_t items_max = 65'536;
+
+// Overwrites what may have been a secret.
+inline void wipe(std::string& bytes) noexcept {
+  if (!bytes.empty()) ::explicit_bzero(bytes.data(), bytes.size());
+}
 
 // What the plugin hands over, by the rules of abi.h.  The first rule that is broken is kept in
 // `refused`, and then the bytes mean nothing.
@@ -77,7 +87,6 @@ class Writer {
 
  private:
   static constexpr std::uint32_t struct_bytes_max = 65'536;
-  static constexpr std::uint64_t items_max = 1u << 20;
 
   bool put_count(const void* items, std::uint64_t count) {
     if (count > items_max || (items == nullptr && count != 0)) refuse(COF_EINVALID);
@@ -193,11 +202,12 @@ class Reader {
     item.struct_size = sizeof(Struct);
     fields(*this, item);
   }
-  // A count is believed as far as there are bytes for so many items.
+  // A count is believed as far as there are bytes for so many items, and no further than any honest
+  // one goes, for an item takes more memory than bytes.
   std::uint64_t get_count(std::size_t least_item_bytes) {
     std::uint32_t count = 0;
     get(count);
-    if (count > bytes_.size() / least_item_bytes) fail();
+    if (count > items_max || count > bytes_.size() / least_item_bytes) fail();
     return good_ ? count : 0;
   }
   std::string_view sized() {

@@ -5,10 +5,12 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace cofounder::wire {
@@ -82,6 +84,11 @@ Broken Memory::map(const Descriptor& file, std::uint64_t size, Memory& into) {
   const int has = ::fcntl(file.get(), F_GET_SEALS);
   if (has < 0) return Broken::wrong_memory;  // no memory file
   if ((has & seals) != seals) return Broken::not_sealed;
+  // One of huge pages could not be unmapped by its size.
+  struct statfs system {};
+  if (::fstatfs(file.get(), &system) != 0 || system.f_type != TMPFS_MAGIC) {
+    return Broken::wrong_memory;
+  }
   struct stat status {};
   if (::fstat(file.get(), &status) != 0 || status.st_size < 0 ||
       static_cast<std::uint64_t>(status.st_size) != size) {

@@ -41,6 +41,7 @@ struct Trampoline {
     } else {
       F::put_answer(out, std::apply(function, values), outs);
     }
+    wipe(outs.written);
     answer = std::move(out.bytes);
     return true;
   }

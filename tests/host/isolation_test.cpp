@@ -8,6 +8,9 @@
 #include <fstream>
 #include <set>
 
+#include <poll.h>
+#include <unistd.h>
+
 // Plugins in processes of their own, whatever the other tests run with.
 namespace cofounder {
 namespace {
@@ -133,6 +136,60 @@ TEST(Isolation, AStoppedChildIsEndedAfterItsGrace) {
   EXPECT_EQ(world.cancel(waiting, CancelReason::requested).kind, Kind::cancelled);
   ::kill(pid, SIGCONT);
   EXPECT_EQ(world.run("slow.replies").kind, Kind::succeeded);
+}
+
+// ---- Both directions full ------------------------------------------------------------------------
+
+// Runs the loop for a while.
+void run_for(HostWorld& world, std::chrono::milliseconds time) {
+  bool over = false;
+  world.loop.clock().call_after(time, [&] { over = true; });
+  world.until([&] { return over; });
+}
+
+// Waits, without running the loop, until the child does nothing more, for nobody reads what it says.
+void until_blocked(int pid) {
+  const auto used = [&] {
+    std::ifstream stat{"/proc/" + std::to_string(pid) + "/schedstat"};
+    long long nanoseconds = 0;
+    stat >> nanoseconds;
+    return nanoseconds;
+  };
+  long long before = -1;
+  for (long long now = used(); now != before; now = used()) {
+    before = now;
+    ::poll(nullptr, 0, 300);
+  }
+}
+
+void flood(std::chrono::milliseconds in_all, std::chrono::milliseconds stopped) {
+  IsolatedWorld world;
+  world.add_isolated("flood");
+  ASSERT_EQ(world.start(), std::nullopt);
+  const int pid = world.info("flood").pid;
+  const long resident = kilobytes(::getpid(), "status", "VmRSS");
+  const Mono end = world.loop.clock().mono() + in_all;
+  do {
+    std::vector<std::shared_ptr<HostWorld::Attempt>> running;
+    for (int i = 0; i < 8; ++i) running.push_back(world.begin("flood.both", R"({"n":1000})"));
+    world.until([&] { return world.info("flood").calls >= 8; });
+    ::kill(pid, SIGSTOP);
+    run_for(world, stopped);
+    ::kill(pid, SIGCONT);
+    run_for(world, 20ms);
+    until_blocked(pid);
+    for (const auto& one : running) EXPECT_EQ(world.end_of(one).result, "1000");
+  } while (world.loop.clock().mono() < end);
+  EXPECT_LT(kilobytes(::getpid(), "status", "VmRSS"), resident + 64 * 1024);
+  EXPECT_LT(kilobytes(pid, "status", "VmRSS"), 64 * 1024);
+  EXPECT_TRUE(world.stop());
+}
+
+TEST(Isolation, BothDirectionsFullAndOneSideStopped) { flood(0ms, 200ms); }
+
+TEST(Isolation, BothDirectionsFullForAMinute) {
+  if (std::getenv("COFOUNDER_LONG") == nullptr) GTEST_SKIP() << "for ctest -L long";
+  flood(60s, 5s);
 }
 
 TEST(Isolation, AnIdleChildIsSmall) {
