@@ -12,7 +12,14 @@ namespace cofounder {
 
 // Why something failed, in the one shape that clients, logs and plugins see:
 // {code, message, retryable, plugin?, hint?}.
+//
+// Its constructors keep it from being an aggregate: as one it could be made from a text alone, and a
+// Result<std::string> could not tell which of the two a text is.
 struct Error {
+  Error() = default;
+  Error(std::string the_code, std::string the_message, bool is_retryable = false)
+      : code{std::move(the_code)}, message{std::move(the_message)}, retryable{is_retryable} {}
+
   std::string code;                             // stable, machine-readable: "unknown_op"
   std::string message;                          // a sentence for people; never a secret
   bool retryable = false;                       // the same may succeed later
@@ -45,11 +52,7 @@ class ErrorException : public std::runtime_error {
 }
 
 inline Error make_error(std::string code, std::string message, bool retryable = false) {
-  Error error;
-  error.code = std::move(code);
-  error.message = std::move(message);
-  error.retryable = retryable;
-  return error;
+  return Error{std::move(code), std::move(message), retryable};
 }
 
 }  // namespace cofounder

@@ -2,6 +2,8 @@
 #include "core/base/json.hpp"
 
 #include <boost/json.hpp>
+#include <boost/json/basic_parser_impl.hpp>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -193,21 +195,63 @@ Document& Document::operator=(Document&&) noexcept = default;
 
 View Document::root() const noexcept { return state_ ? View{&state_->root} : View{}; }
 
+namespace {
+
+// Builds the value.  The library's own handler takes what the library made of a number's digits,
+// which in 1.81 may be off by one unit in the last place.
+struct Builder {
+  static constexpr std::size_t max_object_size = bj::object::max_size();
+  static constexpr std::size_t max_array_size = bj::array::max_size();
+  static constexpr std::size_t max_key_size = bj::string::max_size();
+  static constexpr std::size_t max_string_size = bj::string::max_size();
+  using Code = bj::error_code;
+  using Text = bj::string_view;
+
+  bj::value_stack values;
+  explicit Builder(bj::storage_ptr memory) { values.reset(std::move(memory)); }
+
+  bool on_document_begin(Code&) { return true; }
+  bool on_document_end(Code&) { return true; }
+  bool on_object_begin(Code&) { return true; }
+  bool on_object_end(std::size_t count, Code&) { return values.push_object(count), true; }
+  bool on_array_begin(Code&) { return true; }
+  bool on_array_end(std::size_t count, Code&) { return values.push_array(count), true; }
+  bool on_key_part(Text text, std::size_t, Code&) { return values.push_chars(text), true; }
+  bool on_key(Text text, std::size_t, Code&) { return values.push_key(text), true; }
+  bool on_string_part(Text text, std::size_t, Code&) { return values.push_chars(text), true; }
+  bool on_string(Text text, std::size_t, Code&) { return values.push_string(text), true; }
+  bool on_number_part(Text, Code&) { return true; }
+  bool on_int64(std::int64_t value, Text, Code&) { return values.push_int64(value), true; }
+  bool on_uint64(std::uint64_t value, Text, Code&) { return values.push_uint64(value), true; }
+  bool on_double(double value, Text text, Code&) {
+    double exact = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), exact);
+    const bool is_read = error == std::errc{} && end == text.data() + text.size();
+    return values.push_double(is_read ? exact : value), true;
+  }
+  bool on_bool(bool value, Code&) { return values.push_bool(value), true; }
+  bool on_null(Code&) { return values.push_null(), true; }
+  bool on_comment_part(Text, Code&) { return true; }
+  bool on_comment(Text, Code&) { return true; }
+};
+
+}  // namespace
+
 Result<Document> parse(std::string_view text, std::size_t depth_max) {
   Document document;
   document.state_ = std::make_unique<Document::State>();
   bj::parse_options options;
   options.max_depth = depth_max;
-  bj::parser parser{{}, options};
-  parser.reset(&document.state_->memory);
+  bj::basic_parser<Builder> parser{options, bj::storage_ptr{&document.state_->memory}};
   boost::system::error_code error;
-  const std::size_t read = parser.write({text.data(), text.size()}, error);
+  const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
+  if (!error && read < text.size()) error = bj::error::extra_data;
   if (error) {
     return make_error("invalid_json",
                       "not valid JSON at byte " + std::to_string(read) + ": " + error.message());
   }
   // The value lives in the document's memory: it must not be freed one by one.
-  document.state_->root = parser.release();
+  document.state_->root = parser.handler().values.release();
   return document;
 }
 

@@ -9,6 +9,13 @@
 namespace cofounder::json {
 namespace {
 
+// Bytes that stand for themselves inside of a string.
+constexpr auto is_plain = [] {
+  std::array<bool, 256> plain{};
+  for (std::size_t c = 0x20; c < 0x7f; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
+
 // The length of the valid UTF-8 sequence at `p`, or 0.
 std::size_t sequence_length(const unsigned char* p, std::size_t left) noexcept {
   const auto continues = [&](std::size_t i) { return i < left && (p[i] & 0xc0) == 0x80; };
@@ -71,16 +78,23 @@ void append_number(std::string& out, T value) {
 }  // namespace
 
 void append_quoted(std::string& out, std::string_view text) {
-  out += '"';
   const auto* p = reinterpret_cast<const unsigned char*>(text.data());
   std::size_t left = text.size();
   std::size_t plain = 0;  // bytes before p that are copied as they are
+  while (plain < left && is_plain[p[plain]]) ++plain;
+  out += '"';
+  if (plain == left) {  // nearly always
+    out.append(text);
+    out += '"';
+    return;
+  }
+  p += plain, left -= plain;
   const auto flush = [&] {
     out.append(reinterpret_cast<const char*>(p) - plain, plain);
     plain = 0;
   };
   while (left > 0) {
-    if (*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\') {
+    if (is_plain[*p]) {
       ++plain, ++p, --left;
       continue;
     }
@@ -170,7 +184,11 @@ Writer& Writer::unsigned_integer(std::uint64_t value) {
 Writer& Writer::number(double value) {
   if (!std::isfinite(value)) return null();
   separate();
-  append_number(text_, value);
+  if (value == 0 && std::signbit(value)) {
+    text_ += "-0.0";  // "-0" would be read as an integer
+  } else {
+    append_number(text_, value);
+  }
   return *this;
 }
 

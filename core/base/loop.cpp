@@ -24,7 +24,8 @@ namespace {
 // set tells of jumps.
 class RealClock final : public Clock {
  public:
-  explicit RealClock(asio::io_context& context) : timer_{context}, wall_watch_{context} {}
+  explicit RealClock(asio::io_context& context)
+      : context_{context}, timer_{context}, wall_watch_{context} {}
 
   Time now() const noexcept override {
     return std::chrono::floor<Milliseconds>(std::chrono::system_clock::now());
@@ -36,7 +37,7 @@ class RealClock final : public Clock {
     const bool is_first = timers_.empty() || when < timers_.begin()->first.first;
     timers_.emplace(std::pair{when, id}, std::move(action));
     when_.emplace(id, when);
-    if (is_first && !running_) arm();
+    if (is_first && !running_) fire_later();
     return id;
   }
 
@@ -54,6 +55,16 @@ class RealClock final : public Clock {
   }
 
  private:
+  // Once for all timers that the handler which runs now sets: what is due by then needs no timer of
+  // the kernel, and of the others only the first does.
+  void fire_later() {
+    if (std::exchange(looking_, true)) return;
+    asio::post(context_, [this] {
+      looking_ = false;
+      fire();
+    });
+  }
+
   void arm() {
     timer_.expires_at(timers_.begin()->first.first);
     timer_.async_wait([this](const boost::system::error_code& error) {
@@ -98,6 +109,7 @@ class RealClock final : public Clock {
                            });
   }
 
+  asio::io_context& context_;
   asio::steady_timer timer_;
   asio::posix::stream_descriptor wall_watch_;
   std::map<std::pair<Mono, TimerId>, UniqueFunction<void()>> timers_;
@@ -105,6 +117,7 @@ class RealClock final : public Clock {
   std::vector<UniqueFunction<void()>> jumps_;
   TimerId last_ = 0;
   bool running_ = false;
+  bool looking_ = false;  // fire_later() has posted
 };
 
 }  // namespace
@@ -117,21 +130,40 @@ struct Loop::State {
 
   std::mutex mutex;
   std::vector<UniqueFunction<void()>> posted;  // guarded by mutex
-  std::vector<UniqueFunction<void()>> taken;   // what the loop runs now; kept for its capacity
-  bool stopped = false;
 
+  // What the loop runs now, from there on; kept for its capacity.
+  std::vector<UniqueFunction<void()>> taken;
+  std::size_t next = 0;
+
+  // The loop's own.
+  std::vector<UniqueFunction<void()>> deferred;
+  bool runs_posted = false;
+
+  void run_deferred() {
+    for (auto& action : std::exchange(deferred, {})) action();
+  }
+
+  // No burst starves the sockets: what these post waits for its own turn, and of many a slice is
+  // run at once.  Each non-empty list has one run on its way.
   void run_posted() {
-    {
+    if (next == taken.size()) {
+      taken.clear();
+      next = 0;
       const std::lock_guard lock{mutex};
       taken.swap(posted);
     }
-    // What these post waits for its own turn, so that no burst starves the sockets.
-    for (std::size_t i = 0; i < taken.size(); ++i) {
-      auto action = std::move(taken[i]);
+    runs_posted = true;
+    const auto until = std::chrono::steady_clock::now() + slice;
+    while (next < taken.size()) {
+      auto action = std::move(taken[next++]);
       action();
+      if (next % 8 == 0 && std::chrono::steady_clock::now() >= until) break;
     }
-    taken.clear();
+    runs_posted = false;
+    if (next < taken.size()) asio::post(context, [this] { run_posted(); });
+    run_deferred();
   }
+  static constexpr Milliseconds slice{5};
 };
 
 Loop::Loop() : state_{std::make_unique<State>()} {}
@@ -145,6 +177,13 @@ void Loop::post(UniqueFunction<void()> action) {
     state_->posted.push_back(std::move(action));
   }
   if (wake) asio::post(state_->context, [state = state_.get()] { state->run_posted(); });
+}
+
+void Loop::defer(UniqueFunction<void()> action) {
+  State& state = *state_;
+  state.deferred.push_back(std::move(action));
+  if (state.runs_posted || state.deferred.size() > 1) return;
+  asio::post(state.context, [&state] { state.run_deferred(); });
 }
 
 void Loop::run() {

@@ -26,6 +26,10 @@ class Loop {
   // the loop is woken once for all that wait.
   void post(UniqueFunction<void()> action);
 
+  // Runs `action` once the handler that runs now is over, and with it all that was posted before:
+  // for work that is done once for many.  On the loop only.
+  void defer(UniqueFunction<void()> action);
+
   // Runs until stop(); an exception of an action ends it and reaches the caller.
   void run();
   // Runs what is ready and returns: for tests.  Returns whether anything ran.

@@ -29,6 +29,8 @@ struct PluginConfig {
   bool allow_plain_secrets = false;        // the top-level option, for the host's check
   std::string isolation;                // "in-process", "process" or empty: the default
   std::string on_start_error = "fail";  // "fail", "retry", "ignore"
+  int restart_failures_max = 5;         // of an isolated one within restart_window: no restart more
+  Milliseconds restart_window{600'000};
   std::string settings = "{}";          // every other key, as JSON; secrets are {"secret": PATH}
   std::vector<std::string> programs;    // that it may run: names, or absolute paths
   std::map<std::string, SecretSource> secrets;  // by dotted path: "api_key", "github.client_secret"
@@ -102,6 +104,7 @@ struct Config {
   struct {
     std::vector<std::string> listen;
     std::string public_url;
+    std::string identity = "oauth";  // the plugin that knows who is logged in
     std::string ca_file;  // empty: the system's
   } http;
   struct {
@@ -145,6 +148,8 @@ std::string where_of(const PluginConfig& plugin, std::string_view path);
 // is any one part).  When one of them stands in the file as a plain string: the line to show.
 // Does not matter when allow_plain_secrets is set; take_plain_secrets() then moves them from the
 // settings to PluginConfig::secrets, so that they are handled like all others.
+// "*.client_secret" matches "github.client_secret".
+bool secret_path_matches(std::string_view pattern, std::string_view path);
 std::optional<std::string> plain_secret_problem(const PluginConfig& plugin,
                                                 const std::vector<std::string>& secrets);
 void take_plain_secrets(PluginConfig& plugin, const std::vector<std::string>& secrets);

@@ -7,8 +7,9 @@
 namespace cofounder {
 namespace {
 
-// "*.client_secret" matches "github.client_secret": a "*" stands for one part of the path.
-bool matches(std::string_view pattern, std::string_view path) {
+}  // namespace
+
+bool secret_path_matches(std::string_view pattern, std::string_view path) {
   for (;;) {
     const auto pattern_dot = pattern.find('.');
     const auto path_dot = path.find('.');
@@ -22,9 +23,11 @@ bool matches(std::string_view pattern, std::string_view path) {
   }
 }
 
+namespace {
+
 bool is_named(const std::vector<std::string>& secrets, std::string_view path) {
   return std::any_of(secrets.begin(), secrets.end(),
-                     [&](const std::string& pattern) { return matches(pattern, path); });
+                     [&](const std::string& pattern) { return secret_path_matches(pattern, path); });
 }
 
 // Copies `value`, and calls `plain` for each non-empty string under a secret's path; what that

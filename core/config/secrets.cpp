@@ -35,7 +35,7 @@ Result<std::string> read_file(const std::filesystem::path& file, const std::stri
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
   if (text.empty()) return missing(what + ": " + file.native() + " is empty", hint);
-  return Result<std::string>{boost::system::in_place_value, std::move(text)};
+  return text;
 }
 
 Result<std::string> read_credential(const std::string& name) {
@@ -63,12 +63,12 @@ Result<std::string> read_secret(const SecretSource& source) {
         return missing("environment variable \"" + source.name + "\" is not set",
                        "set it for the daemon, for instance with Environment= in a drop-in");
       }
-      return Result<std::string>{boost::system::in_place_value, value};
+      return std::string{value};
     }
     case SecretSource::Kind::file:
       return read_file(source.name, "secret file", "make the file, readable by the daemon only");
     case SecretSource::Kind::plain:
-      return Result<std::string>{boost::system::in_place_value, source.name};
+      return source.name;
   }
   return make_error("secret_unreadable", "a secret of unknown kind");
 }

@@ -57,8 +57,9 @@ void AccessRules::load(const std::map<Access, std::vector<std::string>>& lists) 
       } else if (!is_group && look_up(::getpwnam_r, name.c_str(), user, buffer)) {
         raise(users_[user.pw_uid], access);
       } else {
-        log::warning("control.access." + std::string{to_string(access)} + ": there is no " +
-                     (is_group ? "group \"" + name.substr(1) : "user \"" + name) + "\", ignoring");
+        // Reading the configuration warned of it.
+        log::debug("control.access." + std::string{to_string(access)} + ": there is no " +
+                   (is_group ? "group \"" + name.substr(1) : "user \"" + name) + "\", ignoring");
       }
     }
   }

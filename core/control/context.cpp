@@ -59,6 +59,7 @@ int status_of(const Error& error) noexcept {
       Known{"unknown_schedule", 404},   Known{"unknown_plugin", 404},
       Known{"method_not_allowed", 405}, Known{"task_over", 409},
       Known{"task_not_over", 409},      Known{"schedule_skipped", 409},
+      Known{"unique_key_in_use", 409},
       Known{"conflict", 409},           Known{"busy", 409},
       Known{"too_many_tasks", 413},     Known{"file_too_big", 413},
       Known{"body_too_big", 413},       Known{"unknown_op", 422},
@@ -95,6 +96,15 @@ std::optional<json::Document> read_json(RequestCall& call) {
   if (call.request.body.empty()) error.message = "the request has no body; JSON is expected";
   send_error(call.responder, std::move(error));
   return std::nullopt;
+}
+
+TaskWaits forget_when_gone(ControlContext& context, http::Responder& responder) {
+  auto waits = std::make_shared<std::vector<TaskWait>>();
+  responder.on_gone([&context, alive = context.alive, waits] {
+    if (!*alive) return;
+    for (const TaskWait& wait : *waits) context.ports.scheduler.forget(wait);
+  });
+  return waits;
 }
 
 std::optional<std::optional<Mono>> read_wait(ControlContext& context, RequestCall& call) {

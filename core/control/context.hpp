@@ -57,6 +57,10 @@ void send_json(http::Responder& responder, int status, std::string body);
 // The request's body as JSON.  Nothing: it was not, and the client knows.
 std::optional<json::Document> read_json(RequestCall& call);
 
+// Ends the waits when the client goes away before its answer; fill the list after.
+using TaskWaits = std::shared_ptr<std::vector<TaskWait>>;
+TaskWaits forget_when_gone(ControlContext& context, http::Responder& responder);
+
 // ?wait=30s as a point in time: nothing without it.  The outer one is empty when it was wrong and
 // the client knows.
 std::optional<std::optional<Mono>> read_wait(ControlContext& context, RequestCall& call);

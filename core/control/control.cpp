@@ -5,7 +5,7 @@
 #include "core/control/handlers.hpp"
 #include "core/control/plugin_proxy.hpp"
 #include "core/control/routes.hpp"
-#include "core/control/task_json.hpp"
+#include "core/scheduler/task_json.hpp"
 
 #include <utility>
 

@@ -9,8 +9,8 @@ namespace {
 
 // A line end inside of JSON is white space, but it would end a field of the event.
 void keep_on_one_line(std::string& text) {
-  for (char& c : text) {
-    if (c == '\n' || c == '\r') c = ' ';
+  for (const char end : {'\n', '\r'}) {
+    if (text.find(end) != std::string::npos) std::replace(text.begin(), text.end(), end, ' ');
   }
 }
 

@@ -28,6 +28,7 @@ void run_schedule(ControlContext& context, RequestCall call);
 // plugin_routes.cpp
 void get_plugins(ControlContext& context, RequestCall call);
 void get_plugin(ControlContext& context, RequestCall call);
+void get_plugin_why(ControlContext& context, RequestCall call);
 void start_plugin(ControlContext& context, RequestCall call);
 void stop_plugin(ControlContext& context, RequestCall call);
 void restart_plugin(ControlContext& context, RequestCall call);

@@ -20,6 +20,7 @@ struct Described {
   std::string request;
   std::string response;
   int status = 200;
+  std::string conflicts{};  // codes of its 409 errors, by spaces
 };
 
 using Paths = std::map<std::string, std::vector<Described>>;
@@ -75,7 +76,14 @@ void write_operation(json::Writer& out, const std::string& path, const Described
   out.key("responses").begin_object();
   out.key(std::to_string(route.status)).begin_object().member("description", route.summary);
   if (!route.response.empty()) write_content(out, route.response);
-  out.end_object().key("default").begin_object().member("description", "An error");
+  out.end_object();
+  if (!route.conflicts.empty()) {
+    out.key("409").begin_object();
+    out.member("description", "An error with one of the codes: " + route.conflicts);
+    write_content(out, "Error");
+    out.end_object();
+  }
+  out.key("default").begin_object().member("description", "An error");
   write_content(out, "Error");
   out.end_object().end_object().end_object();
 }
@@ -90,7 +98,8 @@ Paths collect(const PluginHost& plugins) {
                                                  std::string{route.query},
                                                  std::string{route.request},
                                                  std::string{route.response},
-                                                 route.status});
+                                                 route.status,
+                                                 std::string{route.conflicts}});
   }
   for (const PluginInfo& plugin : plugins.list()) {
     const Manifest* manifest = plugins.manifest(plugin.id);
@@ -101,7 +110,7 @@ Paths collect(const PluginHost& plugins) {
       const bool is_taken = std::any_of(described.begin(), described.end(),
                                         [&](const Described& d) { return d.method == method; });
       if (is_taken) continue;  // dispatch takes the first as well
-      described.push_back({method, route.access, route.summary, plugin.id, {}, {}, {}, 200});
+      described.push_back({method, route.access, route.summary, plugin.id, {}, {}, {}, 200, {}});
     }
   }
   return paths;

@@ -47,6 +47,13 @@ std::string_view openapi_schemas() noexcept {
 "Why":{"type":"object","required":["id","state","text","facts"],"properties":{
   "id":{"type":"string"},"state":{"$ref":"#/components/schemas/State"},"text":{"type":"string"},
   "facts":{"type":"array","items":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string"}}}}}},
+"PluginWhy":{"type":"object","required":["id","state","text","last"],"properties":{
+  "id":{"type":"string"},"state":{"type":"string"},"text":{"type":"string"},
+  "last":{"type":["object","null"],"description":"null: nothing went wrong since the daemon started",
+    "required":["at","code","message","signal","backtrace","calls","log"],"properties":{
+    "at":{"type":"string","format":"date-time"},"code":{"type":"string"},"message":{"type":"string"},
+    "signal":{"type":["integer","null"]},"backtrace":{"type":"array","items":{"type":"string"}},
+    "calls":{"type":"array","items":{"type":"string"}},"log":{"type":"array","items":{"type":"string"}}}}}},
 "NewSchedule":{"type":"object","required":["op"],"additionalProperties":false,"properties":{
   "op":{"type":"string"},"args":{"type":"object"},"cron":{"type":"string"},"calendar":{"type":"string"},
   "every":{"$ref":"#/components/schemas/Duration"},"timezone":{"type":"string"},

@@ -31,6 +31,49 @@ void write_http(json::Writer& out, const http::Client::Counters& counters) {
 
 }  // namespace
 
+namespace {
+
+void write_lines(json::Writer& out, std::string_view name, const std::vector<std::string>& lines) {
+  out.key(name).begin_array();
+  for (const std::string& line : lines) out.string(line);
+  out.end_array();
+}
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    if (end != 0) lines.emplace_back(text.substr(0, end));
+    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+  }
+  return lines;
+}
+
+}  // namespace
+
+void write_plugin_why(json::Writer& out, const PluginInfo& plugin,
+                      const std::optional<PluginWhy>& why) {
+  const std::string state{to_string(plugin.state)};
+  out.begin_object().member("id", plugin.id).member("state", state);
+  if (!why) {
+    out.member("text", "plugin \"" + plugin.id + "\" is " + state + "; nothing went wrong");
+    out.key("last").null().end_object();
+    return;
+  }
+  out.member("text", why->what);
+  out.key("last").begin_object().member("at", to_rfc3339(why->when));
+  out.member("code", why->code).member("message", why->what).key("signal");
+  if (why->signal != 0) {
+    out.integer(why->signal);
+  } else {
+    out.null();
+  }
+  write_lines(out, "backtrace", lines_of(why->backtrace));
+  write_lines(out, "calls", why->calls);
+  write_lines(out, "log", why->lines);
+  out.end_object().end_object();
+}
+
 void write_plugin(json::Writer& out, const PluginInfo& plugin, const Manifest* manifest) {
   out.begin_object().member("id", plugin.id).member("state", to_string(plugin.state));
   out.member("version", plugin.version).member("summary", plugin.summary);

@@ -8,5 +8,8 @@ namespace cofounder {
 
 // A plugin as GET /v1/plugins/{id} shows it.  `manifest` may be null.
 void write_plugin(json::Writer& out, const PluginInfo& plugin, const Manifest* manifest);
+// As GET /v1/plugins/{id}/why tells.
+void write_plugin_why(json::Writer& out, const PluginInfo& plugin,
+                      const std::optional<PluginWhy>& why);
 
 }  // namespace cofounder

@@ -150,7 +150,7 @@ PluginRouteMatch find_plugin_route(const PluginHost& plugins, std::string_view m
 }
 
 std::string route_head_json(const http::ServerRequest& request, const PluginRoute& route,
-                            std::string_view base_url) {
+                            std::string_view base_url, std::string_view identity_json) {
   json::Writer out;
   out.begin_object().member("method", request.method).member("path", request.path);
   out.key("params").begin_object();
@@ -164,9 +164,65 @@ std::string route_head_json(const http::ServerRequest& request, const PluginRout
   } else {
     out.member("address", request.peer.address);
   }
-  out.end_object().end_object();
+  out.end_object();
+  if (!identity_json.empty()) out.member_raw("identity", identity_json);
+  out.end_object();
   return out.take();
 }
+
+namespace {
+
+bool has_role(std::string_view identity_json, std::string_view role) {
+  if (role.empty()) return true;
+  const auto document = json::parse(identity_json);
+  const json::View roles = document ? document->root().find("roles") : json::View{};
+  for (std::size_t i = 0; roles.is_array() && i < roles.size(); ++i) {
+    if (roles.at(i).as_string() == role) return true;
+  }
+  return false;
+}
+
+void refuse_nobody(http::Responder& responder) {
+  Error error = make_error("login_required", "this needs somebody who is logged in");
+  error.hint = "GET /oauth/{provider}/login in a browser, or `cofounderctl login`";
+  auto response = http::error_response(401, error);
+  response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  responder.send(std::move(response));
+}
+
+void enter_route(ControlContext& context, const PluginRoute& route, RouteCall call,
+                 http::Responder responder) {
+  Answer::start(std::make_shared<Answer>(context, std::move(responder), route.plugin),
+                std::move(call));
+}
+
+// A route that only some may use: the plugin is entered when it is known who it is.
+void enter_with_identity(ControlContext& context, const PluginRoute& route,
+                         http::ServerRequest request, http::Responder responder) {
+  const std::string& base_url = context.ports.config.http.public_url;
+  const std::string head = route_head_json(request, route, base_url);
+  context.ports.plugins.identify(
+      head, [&context, alive = context.alive, route, role = route.route->role,
+             id = route.route->id, request = std::move(request),
+             responder = std::move(responder)](Result<std::string> who) mutable {
+        if (!*alive) return;
+        if (!who) return send_error(responder, who.error());
+        if (who->empty()) return refuse_nobody(responder);
+        if (!has_role(*who, role)) {
+          return responder.send_error(
+              403, make_error("role_missing", "this needs the role \"" + role + "\""));
+        }
+        RouteCall call;
+        call.plugin = route.plugin;
+        call.route = std::move(id);
+        call.head_json =
+            route_head_json(request, route, context.ports.config.http.public_url, *who);
+        call.body = std::move(request.body);
+        enter_route(context, route, std::move(call), std::move(responder));
+      });
+}
+
+}  // namespace
 
 void call_plugin_route(ControlContext& context, const PluginRoute& route,
                        http::ServerRequest request, http::Responder responder) {
@@ -176,13 +232,15 @@ void call_plugin_route(ControlContext& context, const PluginRoute& route,
     error.plugin = route.plugin;
     return send_error(responder, std::move(error));
   }
+  if (route.route->login) {
+    return enter_with_identity(context, route, std::move(request), std::move(responder));
+  }
   RouteCall call;
   call.plugin = route.plugin;
   call.route = route.route->id;
   call.head_json = route_head_json(request, route, context.ports.config.http.public_url);
   call.body = std::move(request.body);
-  Answer::start(std::make_shared<Answer>(context, std::move(responder), route.plugin),
-                std::move(call));
+  enter_route(context, route, std::move(call), std::move(responder));
 }
 
 }  // namespace cofounder

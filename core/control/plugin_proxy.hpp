@@ -33,6 +33,6 @@ void call_plugin_route(ControlContext& context, const PluginRoute& route,
 
 // What a plugin is told of a request, see cofounder/services/route.h.
 std::string route_head_json(const http::ServerRequest& request, const PluginRoute& route,
-                            std::string_view base_url);
+                            std::string_view base_url, std::string_view identity_json = {});
 
 }  // namespace cofounder

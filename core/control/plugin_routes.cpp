@@ -54,6 +54,14 @@ void get_plugin(ControlContext& context, RequestCall call) {
   send_plugin(context, call.responder, call.params[0]);
 }
 
+void get_plugin_why(ControlContext& context, RequestCall call) {
+  const auto plugin = context.ports.plugins.find(call.params[0]);
+  if (!plugin) return send_error(call.responder, unknown_plugin(call.params[0]));
+  json::Writer out;
+  write_plugin_why(out, *plugin, context.ports.plugins.why(call.params[0]));
+  send_json(call.responder, 200, out.take());
+}
+
 void start_plugin(ControlContext& context, RequestCall call) {
   if (!is_known(context, call)) return;
   const std::string id = call.params[0];

@@ -22,6 +22,7 @@ struct ControlRoute {
   std::string_view response;  // name of the answer's schema, or a media type
   ControlHandler handle;
   int status = 200;  // of the normal answer
+  std::string_view conflicts = {};  // codes of its 409 errors, by spaces
 };
 
 std::span<const ControlRoute> control_routes() noexcept;

@@ -2,7 +2,7 @@
 #include "core/base/text.hpp"
 #include "core/control/handlers.hpp"
 #include "core/control/schedule_json.hpp"
-#include "core/control/task_json.hpp"
+#include "core/scheduler/task_json.hpp"
 
 namespace cofounder {
 

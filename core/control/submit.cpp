@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // POST /v1/tasks.
 #include "core/control/handlers.hpp"
-#include "core/control/task_json.hpp"
+#include "core/scheduler/task_json.hpp"
 #include "core/host/files.hpp"
 
 #include <algorithm>
@@ -78,13 +78,15 @@ void got_ids(const SubmissionPointer& submission, std::vector<Submitted> submitt
   }
   submission->awaited = asked.size();
   if (asked.empty()) return answer(*submission);
+  if (submission->responder.is_gone()) return;  // the tasks are committed, and nobody asks
+  const TaskWaits waits = forget_when_gone(submission->context, submission->responder);
   for (const std::size_t i : asked) {
     const TaskId id = submission->submitted[i].id;
     auto done = [submission, i](Result<std::optional<TaskRecord>> record) {
       got_record(submission, i, std::move(record));
     };
     if (submission->until) {
-      ports.scheduler.wait(id, *submission->until, std::move(done));
+      waits->push_back(ports.scheduler.wait(id, *submission->until, std::move(done)));
     } else {
       ports.store.get(id, std::move(done));
     }

@@ -2,7 +2,7 @@
 #include "core/control/task_check.hpp"
 
 #include "core/base/text.hpp"
-#include "core/control/task_json.hpp"
+#include "core/scheduler/task_json.hpp"
 
 #include <algorithm>
 #include <array>

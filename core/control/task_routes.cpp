@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/control/handlers.hpp"
-#include "core/control/task_json.hpp"
+#include "core/scheduler/task_json.hpp"
 #include "core/control/why.hpp"
 
 #include <charconv>
@@ -37,12 +37,13 @@ RecordDone answer_with_task(ControlContext& context, http::Responder responder, 
 
 void send_task(ControlContext& context, http::Responder responder, int status, TaskId id,
                std::optional<Mono> until) {
-  auto done = answer_with_task(context, std::move(responder), status, id);
-  if (until) {
-    context.ports.scheduler.wait(id, *until, std::move(done));
-  } else {
-    context.ports.store.get(id, std::move(done));
+  if (!until) {
+    return context.ports.store.get(id, answer_with_task(context, std::move(responder), status, id));
   }
+  if (responder.is_gone()) return;
+  const TaskWaits waits = forget_when_gone(context, responder);
+  waits->push_back(context.ports.scheduler.wait(
+      id, *until, answer_with_task(context, std::move(responder), status, id)));
 }
 
 std::optional<Error> read_query(const http::ServerRequest& request, TaskQuery& query) {

@@ -3,7 +3,7 @@
 
 #include "core/base/json.hpp"
 #include "core/base/text.hpp"
-#include "core/control/task_json.hpp"
+#include "core/scheduler/task_json.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -4,6 +4,7 @@
 #include "core/ctl/new_plugin.hpp"
 #include "core/ctl/table.hpp"
 
+#include <cstring>
 #include <ostream>
 
 namespace cofounder::ctl {
@@ -42,6 +43,36 @@ int show(Session& session, const Given& given) {
   return exit_code::ok;
 }
 
+void print_lines(std::ostream& out, std::string_view title, json::View lines) {
+  if (lines.size() == 0) return;
+  out << title << ":\n";
+  for (std::size_t i = 0; i < lines.size(); ++i) out << "  " << printable(lines.at(i).as_string().value_or("")) << '\n';
+}
+
+int why(Session& session, const Given& given) {
+  Request request;
+  request.target = "/v1/plugins/" + encode(given.one("ID")) + "/why";
+  const Answer answer = ask(session, request);
+  if (printed_as_json(session, answer)) return exit_code::ok;
+  const json::Document document = parse_body(answer);
+  const json::View root = document.root();
+  session.out << printable(root.string_or("text", "the daemon does not say")) << '\n';
+  const json::View last = root.find("last");
+  if (!last.is_object()) return exit_code::ok;
+  session.out << "when    " << printable(cell(last.find("at"), wall_now())) << '\n';
+  session.out << "state   " << printable(root.string_or("state", "")) << '\n';
+  session.out << "code    " << printable(last.string_or("code", "")) << '\n';
+  if (const auto signal = last.integer_or("signal", 0); signal > 0 && signal < 65) {
+    const char* const name = ::sigabbrev_np(static_cast<int>(signal));
+    session.out << "signal  " << (name == nullptr ? "" : "SIG" + std::string{name} + ", ") << signal
+                << '\n';
+  }
+  print_lines(session.out, "calls in flight", last.find("calls"));
+  print_lines(session.out, "backtrace", last.find("backtrace"));
+  print_lines(session.out, "last lines of its log", last.find("log"));
+  return exit_code::ok;
+}
+
 // The daemon answers when it is done: the hooks have deadlines of up to a minute and more.
 int act(Session& session, const Given& given, const char* verb) {
   Request request;
@@ -74,6 +105,12 @@ std::vector<Command> plugin_commands() {
        {},
        "Example:\n  cofounderctl plugin show hello",
        show},
+      {"plugin why",
+       "say why a plugin failed last, with the calls in flight and its last log lines",
+       {id},
+       {},
+       "Example:\n  cofounderctl plugin why hello",
+       why},
       {"plugin start",
        "start a plugin",
        {id},

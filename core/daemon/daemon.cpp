@@ -33,14 +33,12 @@ namespace {
 
 constexpr Milliseconds housekeeping_every{60'000};
 
-// -1, with a warning, when there is no such group: the socket is then its owner's only.
+// -1 when there is no such group: the socket is then its owner's only.
 gid_t group_of(const std::string& name) {
   if (name.empty()) return static_cast<gid_t>(-1);
   const group* found = ::getgrnam(name.c_str());
-  if (found != nullptr) return found->gr_gid;
-  log::warning("control.group: there is no group \"" + name +
-               "\"; the control socket is its owner's only");
-  return static_cast<gid_t>(-1);
+  // That there is none was said when the configuration was read.
+  return found != nullptr ? found->gr_gid : static_cast<gid_t>(-1);
 }
 
 }  // namespace
@@ -156,6 +154,10 @@ struct Daemon::State {
         log::warning(std::to_string(opened->recovered) +
                      " attempts were running when the daemon died; they are tried again");
       }
+      if (opened->unreadable > 0) {
+        log::error(std::to_string(opened->unreadable) +
+                   " tasks failed with \"record_unreadable\": their rows in the store make no sense");
+      }
       start_plugins();
     });
   }
@@ -250,9 +252,10 @@ struct Daemon::State {
     });
   }
 
-  // Fed only while the loop turns and the scheduler gets its answers.
+  // Fed only while the loop turns and the scheduler gets its answers: each sign of life has gone
+  // through both and through the store.
   void feed_watchdog(Milliseconds interval) {
-    if (!scheduler.is_stuck(clock.mono())) systemd::notify_watchdog();
+    scheduler.heartbeat([] { systemd::notify_watchdog(); });
     clock.call_after(interval, [this, interval] { feed_watchdog(interval); });
   }
 
@@ -269,6 +272,7 @@ struct Daemon::State {
       done(make_error("invalid_config", text));
       return;
     }
+    for (const std::string& line : errors.warnings) log::warning(line);
     reloading = true;
     systemd::notify_reloading();
     // Apart from the handler: the host still reads it when the handler is made.
@@ -329,9 +333,14 @@ struct Daemon::State {
   void stop_tasks() {
     const auto grace = config.stop_timeout / 10;
     control.end_streams();
-    local.stop(grace, [] {});
-    open.stop(grace, [] {});
-    scheduler.stop([this] { stop_plugins(); });
+    // Who has asked gets an answer, if only "store_unavailable".
+    auto left = std::make_shared<int>(3);
+    const auto part_stopped = [this, left] {
+      if (--*left == 0) stop_plugins();
+    };
+    local.stop(grace, part_stopped);
+    open.stop(grace, part_stopped);
+    scheduler.stop(part_stopped);
   }
 
   void stop_plugins() {

@@ -27,12 +27,11 @@ SqliteOptions store_options(const Config& config) {
 http::Client::Options client_options(const Config& config) {
   http::Client::Options options;
   options.ca_file = config.http.ca_file;
-  // The client is everybody's: it gives each host what the most demanding plugin may have.
+  // Each request says how many its plugin may have to a host; in all there must be room for that.
   for (const auto& [id, plugin] : config.plugin) {
-    options.connections_per_host_max =
-        std::max(options.connections_per_host_max, plugin.limits.http_connections_per_host_max);
+    options.connections_max =
+        std::max(options.connections_max, plugin.limits.http_connections_per_host_max);
   }
-  options.connections_max = std::max(options.connections_max, options.connections_per_host_max);
   options.user_agent = std::string{"cofounderd/"} + version;
   return options;
 }

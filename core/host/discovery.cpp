@@ -108,6 +108,14 @@ void Fleet::refuse(Slot& slot, Error error) {
   // One that was given up said so already.
   if (slot.state() != PluginState::quarantined) {
     log::error(error.message, {{"COF_PLUGIN", slot.id}});
+    if (slot.life != nullptr) {
+      slot.life->keep_why(error);
+    } else {
+      slot.why.emplace();
+      slot.why->when = world_.loop.clock().now();
+      slot.why->code = error.code;
+      slot.why->what = error.message;
+    }
   }
   slot.error = std::move(error);
   slot.failed = true;

@@ -130,7 +130,7 @@ Result<std::string> only_one(std::vector<std::string> found) {
   for (int padding = 0; padding < 4 && !text.empty() && text.back() == '\0'; ++padding) {
     text.pop_back();
   }
-  return Result<std::string>{boost::system::in_place_value, std::move(text)};
+  return text;
 }
 
 Result<std::string> read_note(const Source& source) {

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/json.hpp"
+#include "core/base/log.hpp"
 #include "core/host/border.hpp"
 #include "core/host/instance.hpp"
+#include "core/host/outcome.hpp"
 
 #include <chrono>
+#include <cxxabi.h>
+#include <exception>
 #include <utility>
 
 // The worker's side of an Instance: the only code that enters a plugin.
@@ -71,7 +75,35 @@ cof_call border_call(const Call& call) noexcept {
   return border;
 }
 
+// Enters the plugin; `threw` gets what comes out of it, and its answer is the entry's status.
+template <class Entry, class Threw>
+std::int32_t guarded(Entry&& entry, Threw&& threw) {
+  try {
+    return entry();
+  } catch (const abi::__forced_unwind&) {
+    throw;  // the thread ends: nobody can stop that
+  } catch (const std::exception& thrown) {
+    return threw(thrown.what());
+  } catch (...) {
+    return threw("something that is no std::exception");
+  }
+}
+
 }  // namespace
+
+// Nothing may throw across the border, so this is a bug of the plugin: the call fails, and says so.
+std::int32_t Instance::threw(const std::shared_ptr<Call>& call, const char* entry,
+                             const char* thrown) {
+  std::string message = "plugin \"" + id() + "\" threw an exception out of its " + entry + ": ";
+  const std::string_view text = cut_text(thrown == nullptr ? "" : thrown, 1024);
+  message += is_utf8(text) ? text : "a text that is no UTF-8";
+  log::error(message, {{"COF_PLUGIN", id()}});
+  const std::lock_guard lock{call->mutex};
+  call->failure.emplace();
+  call->failure->code = "plugin_threw";
+  call->failure->message = std::move(message);
+  return COF_EINTERNAL;
+}
 
 void Instance::enter_invoke(const std::shared_ptr<Call>& call) {
   if (!enter(*call)) return;
@@ -92,7 +124,8 @@ void Instance::enter_invoke(const std::shared_ptr<Call>& call) {
   std::int32_t status = COF_OK;
   {
     const Inside inside{*call};
-    status = api_.invoke(self, &border, &invocation, &sink);
+    status = guarded([&] { return api_.invoke(self, &border, &invocation, &sink); },
+                     [&](const char* thrown) { return threw(call, "invoke", thrown); });
   }
   entry_returned(call, status, std::move(result.bytes), result.too_big);
 }
@@ -105,9 +138,23 @@ void Instance::enter_hook(const std::shared_ptr<Call>& call, Nanoseconds deadlin
   std::int32_t status = COF_OK;
   {
     const Inside inside{*call};
-    status = hook(border);
+    status = guarded([&] { return hook(border); }, [&](const char* thrown) {
+      return threw(call, call->name.c_str(), thrown);
+    });
   }
   entry_returned(call, status, {}, false);
+}
+
+// An entry without a status: one that throws ends its call.
+template <class Entry>
+void Instance::enter_void(const std::shared_ptr<Call>& call, const char* name, Entry entry) {
+  const auto returns = [&] {
+    entry();
+    return std::int32_t{COF_OK};
+  };
+  const std::int32_t status =
+      guarded(returns, [&](const char* thrown) { return threw(call, name, thrown); });
+  if (status != COF_OK && call->id != 0) entry_returned(call, status, {}, false);
 }
 
 void Instance::enter_cancel(const std::shared_ptr<Call>& call, std::int64_t grace_ns) {
@@ -118,7 +165,7 @@ void Instance::enter_cancel(const std::shared_ptr<Call>& call, std::int64_t grac
     cancel.call_id = call->id;
     cancel.grace_ns = grace_ns;
     const Inside inside{*call};
-    api_.cancel(self, &cancel);
+    enter_void(call, "cancel", [&] { api_.cancel(self, &cancel); });
   }
   call->cancel_delivered = true;
 }
@@ -145,7 +192,7 @@ void Instance::enter_reply(const std::shared_ptr<Operation>& operation, Reply& r
     border.retryable = reply.retryable >= 0 ? reply.retryable : (is_retryable(reply.status) ? 1 : 0);
     border.retry_after_ms = reply.retry_after.count();
     const Inside inside{*operation->call};
-    api_.reply(self, &border);
+    enter_void(operation->call, "reply", [&] { api_.reply(self, &border); });
   }
   if (reply.delivered) post(std::move(reply.delivered));
   if (reply.last) close_operation(*operation);

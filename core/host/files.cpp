@@ -111,6 +111,8 @@ Files::Files(const Config& config) : state_{std::make_unique<State>(config)} {}
 
 Files::~Files() = default;
 
+DiskWorker& Files::disk() noexcept { return state_->disk; }
+
 std::optional<Error> Files::open() {
   if (auto error = make_and_lock(state_->scratch, state_->lock)) return error;
   state_->cleaner = std::make_unique<Cleaner>(state_->scratch / "trash");

@@ -17,6 +17,7 @@
 namespace cofounder {
 
 class Descriptor;
+class DiskWorker;
 
 // The only code that opens files which a client or plugin named, and that makes and removes
 // temporary ones.
@@ -108,6 +109,9 @@ class Files {
   void wait_until_removed() noexcept;  // for tests and the end
   // Removes uploads that are older than files.upload_kept and bound to no task.
   void expire_uploads(Time now) noexcept;
+
+  // [any] Where the loop has its writing done.
+  DiskWorker& disk() noexcept;
 
  private:
   struct State;

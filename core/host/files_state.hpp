@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/host/disk_worker.hpp"
 #include "core/host/files.hpp"
 #include "core/host/safe_open.hpp"
 
@@ -70,6 +71,7 @@ struct Files::State {
   std::map<std::string, UploadInfo> uploads;     // by id without "upload:"
   std::multimap<TaskId, std::string> uploads_of;
   std::unique_ptr<Cleaner> cleaner;
+  DiskWorker disk;
 };
 
 constexpr std::string_view upload_prefix = "upload:";

@@ -91,6 +91,7 @@ void Fleet::load_next() {
     slot.library = nullptr;
     return done(std::move(error));
   }
+  if (slot.life != nullptr && slot.life->why()) slot.why = slot.life->why();
   if (slot.life != nullptr) retired_.push_back(std::move(slot.life));
   slot.life = std::make_unique<Lifecycle>(world_, slot.manifest, *settings);
   slot.life->on_quarantined = [this, alive = alive_] {

@@ -24,6 +24,7 @@ struct Slot {
   bool known = false;                    // `manifest` was read
   std::unique_ptr<Lifecycle> life;       // null: never loaded
   std::optional<Error> error;            // why it failed
+  std::optional<PluginWhy> why;          // of one that was not loaded, or of the one before
   bool failed = false;
   bool settled = true;                   // it is not being brought up or down
   bool running = false;                  // APPLY and start are under way

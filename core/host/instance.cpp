@@ -49,7 +49,7 @@ Instance::Instance(World& world, Manifest manifest, std::shared_ptr<const Plugin
       manifest_{std::move(manifest)},
       config_{std::move(config)},
       own_{std::make_shared<Call>()},
-      workers_{"plugin:" + manifest_.id, threads_of(manifest_, *config_)} {
+      workers_{"plugin:" + manifest_.id, threads_of(manifest_, *config_), world_.loop} {
   for (const auto* list : {&manifest_.required, &manifest_.optional}) {
     for (const std::string& text : *list) {
       const auto wanted = parse_interface(text);
@@ -157,12 +157,20 @@ void Instance::forget_operation(const std::shared_ptr<Operation>& operation) {
 }
 
 void Instance::cancel_operations(Call& call) {
-  const auto attached = std::exchange(call.attached, {});
-  for (const auto& [key, operation] : attached) {
+  cancel_attached(std::make_shared<Attached>(std::exchange(call.attached, {})));
+}
+
+// A plugin may have begun a hundred thousand: the loop has other work between.
+void Instance::cancel_attached(const std::shared_ptr<Attached>& attached) {
+  constexpr int slice = 256;
+  for (int done = 0; done < slice && !attached->empty(); ++done) {
+    const auto operation = attached->begin()->second;
+    attached->erase(attached->begin());
     if (!operation->attached_.exchange(false)) continue;
     UniqueFunction<void()> cancel = std::move(operation->cancel_);
     if (!operation->replied_) cancel();
   }
+  if (!attached->empty()) to_loop([this, attached] { cancel_attached(attached); });
 }
 
 void Instance::close_operation(Operation& operation) noexcept {

@@ -7,6 +7,7 @@
 #include "core/host/files.hpp"
 #include "core/host/manifest.hpp"
 #include "core/host/plugin_host.hpp"
+#include "core/host/plugin_why.hpp"
 #include "core/host/services/services.hpp"
 #include "core/host/workers.hpp"
 
@@ -86,6 +87,9 @@ class Instance {
     std::string public_url;
     Clock* clock = nullptr;       // null: the loop's; tests give their own
     Programs* programs = nullptr;  // null: cof.process/1 is COF_EUNAVAILABLE
+    // Loop: who sent the request with this head, see PluginHost::identify().
+    std::function<void(std::string head_json, UniqueFunction<void(Result<std::string>)>)> identify =
+        {};
   };
   // Counters that services add to, from any thread.
   struct Counters {
@@ -143,6 +147,8 @@ class Instance {
   bool subscribes(std::string_view topic) const;
 
   Counters& counters() noexcept { return counters_; }
+  // What it wrote to its log last.
+  LogTail& log_tail() noexcept { return log_tail_; }
   // What the services keep for this plugin; see services.hpp.
   ServiceState& services() noexcept { return *services_; }
 
@@ -212,8 +218,13 @@ class Instance {
   static const void* query(const cof_host* host, cof_str iid) noexcept;
   void entry_returned(const std::shared_ptr<Call>& call, std::int32_t status, std::string result,
                       bool too_big);
+  std::int32_t threw(const std::shared_ptr<Call>& call, const char* entry, const char* thrown);
+  template <class Entry>
+  void enter_void(const std::shared_ptr<Call>& call, const char* name, Entry entry);
   void check_result(const Call& call, CallEnd& end) const;
   void enter_reply(const std::shared_ptr<Operation>& operation, Reply& reply);
+  using Attached = decltype(Call::attached);
+  void cancel_attached(const std::shared_ptr<Attached>& attached);
   void close_operation(Operation& operation) noexcept;
   void forget_operation(const std::shared_ptr<Operation>& operation);
   void finish(const std::shared_ptr<Call>& call, CallEnd end);
@@ -231,6 +242,7 @@ class Instance {
   std::atomic<int> posting_{0};
   std::atomic<int> operations_open_{0};
   Counters counters_;
+  LogTail log_tail_;
   CallTable calls_;
   std::shared_ptr<Call> own_;
   std::vector<std::shared_ptr<Call>> lingering_;  // loop: over, but still entered or to be

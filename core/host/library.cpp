@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <exception>
 #include <fcntl.h>
 #include <memory>
 #include <vector>
@@ -27,6 +28,11 @@ constexpr std::size_t piece_bytes = 256 * 1024;
 Error failed(const char* code, const std::filesystem::path& path, const std::string& why) {
   return make_error(code, path.string() + ": " + why);
 }
+LibraryFile::Identity identity_of(const struct stat& status) noexcept {
+  const auto ns = [](const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
+  return {status.st_size, ns(status.st_mtim), ns(status.st_ctim)};
+}
+
 Error failed_errno(const char* code, const std::filesystem::path& path) {
   return failed(code, path, std::strerror(errno));
 }
@@ -53,7 +59,7 @@ Result<std::string> hash_file(int descriptor, const std::filesystem::path& path)
     return true;
   });
   if (!read) return failed_errno("unreadable", path);
-  return Result<std::string>{boost::system::in_place_value, hash.hex()};
+  return hash.hex();
 }
 
 bool write_all(int descriptor, std::string_view bytes) {
@@ -131,6 +137,21 @@ Result<std::filesystem::path> copy_library(const LibraryFile& file, const std::s
   return Copied{boost::system::in_place_value, copy};
 }
 
+// Whether the file is still what was opened: neither written nor replaced since.
+std::optional<Error> check_unchanged(const LibraryFile& file) {
+  struct stat now {};
+  struct stat named {};
+  const LibraryFile::Identity was = file.identity();
+  const bool same = ::fstat(file.descriptor(), &now) == 0 &&
+                    ::lstat(file.path().c_str(), &named) == 0 && now.st_dev == named.st_dev &&
+                    now.st_ino == named.st_ino && identity_of(now) == was;
+  if (same) return std::nullopt;
+  Error error = failed("plugin_file_changed", file.path(), "it was changed while it was loaded");
+  error.retryable = true;
+  error.hint = "start the plugin again when the file is complete";
+  return error;
+}
+
 Result<cof_plugin> check_table(const cof_plugin* table, const std::filesystem::path& path) {
   const auto invalid = [&](const std::string& why) { return failed("plugin_invalid", path, why); };
   if (table == nullptr) return invalid("cof_plugin_entry_v1 returned NULL");
@@ -168,14 +189,18 @@ Result<LibraryFile> LibraryFile::open(const std::filesystem::path& path) {
     error.hint = "chown root and chmod go-w the file";
     return error;
   }
+  file.identity_ = identity_of(status);
   return file;
 }
 
 LibraryFile::LibraryFile(LibraryFile&& other) noexcept
-    : path_{std::move(other.path_)}, descriptor_{std::exchange(other.descriptor_, -1)} {}
+    : path_{std::move(other.path_)},
+      descriptor_{std::exchange(other.descriptor_, -1)},
+      identity_{other.identity_} {}
 LibraryFile& LibraryFile::operator=(LibraryFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
+  identity_ = other.identity_;
   return *this;
 }
 namespace {
@@ -199,6 +224,7 @@ Result<Library> load_library(const LibraryFile& file, const std::filesystem::pat
   if (sha256.has_error()) return sha256.error();
   const Result<std::filesystem::path> copy = copy_library(file, *sha256, folder);
   if (copy.has_error()) return copy.error();
+  if (auto error = check_unchanged(file)) return *error;
   {
     const std::lock_guard lock{loaded_mutex};
     loaded_copies().insert(*copy);
@@ -216,6 +242,9 @@ Result<Library> load_library(const LibraryFile& file, const std::filesystem::pat
     return Library{*api, *sha256};
   } catch (const boost::system::system_error& error) {
     return failed("plugin_not_loaded", file.path(), error.what());
+  } catch (...) {
+    // A constructor threw through the loader, whose lock nobody can free any more.
+    std::terminate();
   }
 }
 

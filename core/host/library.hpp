@@ -5,6 +5,7 @@
 
 #include <cofounder/abi.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -22,6 +23,15 @@ class LibraryFile {
   LibraryFile& operator=(LibraryFile&& other) noexcept;
   ~LibraryFile();
 
+  // What every change of a file changes; times in nanoseconds.
+  struct Identity {
+    std::int64_t bytes = 0;
+    std::int64_t written = 0;
+    std::int64_t changed = 0;
+    bool operator==(const Identity&) const = default;
+  };
+  // As it was opened.
+  const Identity& identity() const noexcept { return identity_; }
   int descriptor() const noexcept { return descriptor_; }
   const std::filesystem::path& path() const noexcept { return path_; }
 
@@ -30,6 +40,7 @@ class LibraryFile {
       : path_{std::move(path)}, descriptor_{descriptor} {}
   std::filesystem::path path_;
   int descriptor_ = -1;
+  Identity identity_;
 };
 
 // What is called when a plugin is entered, for ever valid: libraries are never unloaded, for one
@@ -42,7 +53,8 @@ struct Library {
 // Copies the file to FOLDER/SHA256.so (0500 below a 0700 folder), loads that and fetches the one
 // symbol.  glibc knows libraries by name: a name that says the content cannot give old code.
 // This runs the library's constructors, so never call it on the loop.  Codes "unreadable",
-// "plugin_not_copied", "plugin_not_loaded", "plugin_invalid".
+// "plugin_file_changed" (since it was opened), "plugin_not_copied", "plugin_not_loaded",
+// "plugin_invalid".
 Result<Library> load_library(const LibraryFile& file, const std::filesystem::path& folder);
 
 // Removes copies that this process did not load.

@@ -36,6 +36,7 @@ Lifecycle::Lifecycle(Instance::World& world, Manifest manifest,
   caller_ = std::make_unique<Caller>(*instance_, [this](const Error& why) {
     state_ = PluginState::quarantined;
     last_error_ = why;
+    keep_why(why);
     log::error(why.message, {{"COF_PLUGIN", instance_->id()}});
     if (on_quarantined) on_quarantined();
   });
@@ -49,6 +50,25 @@ Lifecycle::~Lifecycle() {
   if (!closed_ && !caller_->given_up()) instance_->workers().abandon();
   instance_->on_over = nullptr;
   instance_->on_no_operations = nullptr;
+}
+
+void Lifecycle::keep_why(const Error& error, int signal, std::string backtrace) {
+  PluginWhy why;
+  why.when = world_.loop.clock().now();
+  why.code = error.code;
+  why.what = error.message;
+  why.signal = signal;
+  why.backtrace = std::move(backtrace);
+  for (const auto& call : instance_->calls().all()) {
+    if (call->stage != Call::entered) continue;
+    std::string text = name_of(*call);
+    if (!call->task_id.empty()) {
+      text += " of task " + call->task_id + ", attempt " + std::to_string(call->attempt_number);
+    }
+    why.calls.push_back(std::move(text));
+  }
+  why.lines = instance_->log_tail().lines();
+  why_ = std::move(why);
 }
 
 bool Lifecycle::stuck() const noexcept { return instance_->workers().stuck(); }

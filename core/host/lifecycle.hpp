@@ -50,6 +50,9 @@ class Lifecycle {
   const Instance& instance() const noexcept { return *instance_; }
   Caller& caller() noexcept { return *caller_; }
   const Caller& caller() const noexcept { return *caller_; }
+  // Remembers why it failed, with the calls that are in flight and the last lines of its log.
+  void keep_why(const Error& error, int signal = 0, std::string backtrace = {});
+  const std::optional<PluginWhy>& why() const noexcept { return why_; }
   // Called once when the plugin is given up.
   UniqueFunction<void()> on_quarantined;
 
@@ -77,6 +80,7 @@ class Lifecycle {
   bool closed_ = false;
   std::vector<Done> stop_waiters_;
   std::optional<Error> last_error_;
+  std::optional<PluginWhy> why_;
   std::string sha256_;
   std::shared_ptr<const PluginConfig> config_;  // keeps deadlines() valid
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

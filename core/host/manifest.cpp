@@ -212,7 +212,15 @@ Manifest::Route read_route(Reader& reader, json::View from, const std::string& w
   route.path = reader.text(from, "path", where, true, 512);
   route.access = reader.text(from, "access", where, true, 16);
   route.summary = reader.text(from, "summary", where, false);
+  route.login = reader.boolean(from, "login", where);
+  route.role = reader.text(from, "role", where, false, 64);
   if (reader.mistake) return route;
+  if (!route.role.empty()) {
+    route.login = true;
+    if (!is_operation_name(route.role)) {
+      reader.fail(where + "role must be lower-case letters, digits, '_' and '-'");
+    }
+  }
   if (!is_operation_name(route.id)) {
     reader.fail(where + "id must be lower-case letters, digits, '_' and '-'");
   }
@@ -299,6 +307,10 @@ Result<Manifest> parse_manifest(std::string_view text) {
   }
   manifest.parallel = threads == "parallel";
   read_interfaces(reader, root, manifest);
+  for (const std::string& what : reader.list(root, "provides", "")) {
+    if (what != "cof.identity/1") reader.fail("provides: \"" + what + "\" is unknown");
+    manifest.provides_identity = true;
+  }
   manifest.requires_plugins = reader.list(root, "requires", "");
   for (const std::string& id : manifest.requires_plugins) {
     if (!is_plugin_id(id)) reader.fail("requires: \"" + id + "\" is no plugin id");

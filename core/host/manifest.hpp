@@ -35,6 +35,8 @@ struct Manifest {
     std::string access;  // "public", "read", "submit", "operate", "admin"
     std::string summary;
     std::uint64_t request_bytes_max = 1u << 20;
+    bool login = false;  // only for somebody who is logged in, see cofounder/services/identity.h
+    std::string role;    // only for somebody with that role
   };
 
   std::string id;
@@ -45,10 +47,12 @@ struct Manifest {
   bool parallel = false;                 // "threads": "serial" | "parallel"
   std::vector<std::string> required;     // "interfaces": {"required": [...], "optional": [...]}
   std::vector<std::string> optional;
+  bool provides_identity = false;        // "provides": ["cof.identity/1"]
   std::vector<std::string> requires_plugins;  // "requires": ids that must have started before
   struct {
-    std::vector<std::string> http;       // host names, "*.example.org", "setting:base_url"
-    std::vector<std::string> secrets;    // dotted paths of the configuration
+    std::vector<std::string> http;       // host names, "*.example.org", "setting:base_url", with "*"
+                                         // for any one part: "setting:*.base_url"
+    std::vector<std::string> secrets;    // dotted paths of the configuration: "*.client_secret"
     std::vector<std::string> events;     // topics it may subscribe to: "task.*"
     std::vector<std::string> tasks;      // foreign operations it may submit: "cloudinary.upload"
     std::vector<std::string> programs;   // names, absolute paths, "*": what the operator allows

@@ -2,8 +2,10 @@
 #include "core/host/plugin_host.hpp"
 
 #include "core/base/json.hpp"
+#include "core/host/disk_worker.hpp"
 #include "core/host/files.hpp"
 #include "core/host/fleet.hpp"
+#include "core/host/identity.hpp"
 #include "core/host/metric_registry.hpp"
 #include "core/host/outcome.hpp"
 #include "core/process/program.hpp"
@@ -47,6 +49,8 @@ struct PluginHost::State {
               .public_url = config.http.public_url,
               .programs = &programs},
         fleet{world, config} {}
+  // What is being written for a plugin counts against its limits, so it needs the world.
+  ~State() { files.disk().stop(); }
 
   Loop& loop;
   HostPorts ports;
@@ -55,6 +59,7 @@ struct PluginHost::State {
   Programs programs;
   host::Instance::World world;
   host::Fleet fleet;
+  std::string identity_plugin;
 
   struct Running {
     host::Lifecycle* life;
@@ -111,6 +116,11 @@ std::int32_t to_cof(CancelReason reason) noexcept {
 PluginHost::PluginHost(Loop& loop, const Config& config, HostPorts ports,
                        std::string daemon_version)
     : state_{std::make_unique<State>(loop, config, std::move(ports), std::move(daemon_version))} {
+  state_->identity_plugin = config.http.identity;
+  state_->world.identify = [this](const std::string& head,
+                                  UniqueFunction<void(Result<std::string>)> done) {
+    identify(head, std::move(done));
+  };
   state_->fleet.on_change = [state = state_.get()] {
     if (state->ports.capacity_changed) state->ports.capacity_changed();
   };
@@ -127,7 +137,12 @@ void PluginHost::stop(UniqueFunction<void(bool clean)> done) {
   state_->fleet.stop(std::move(done));
 }
 void PluginHost::reconfigure(const Config& config, UniqueFunction<void(std::optional<Error>)> done) {
-  state_->fleet.reconfigure(config, std::move(done));
+  state_->fleet.reconfigure(
+      config, [this, identity = config.http.identity,
+               done = std::move(done)](std::optional<Error> error) mutable {
+        if (!error) state_->identity_plugin = std::move(identity);
+        done(std::move(error));
+      });
 }
 void PluginHost::start_plugin(std::string id, UniqueFunction<void(std::optional<Error>)> done) {
   state_->fleet.start_plugin(id, std::move(done));
@@ -273,6 +288,27 @@ void PluginHost::route_drained(std::uint64_t number) {
   if (route.on_drain) route.on_drain();
 }
 
+void PluginHost::identify(const std::string& head_json,
+                          UniqueFunction<void(Result<std::string>)> done) {
+  const std::string& plugin = state_->identity_plugin;
+  const Manifest* const known = manifest(plugin);
+  if (known == nullptr || !known->provides_identity) {
+    Error error = make_error("identity_unavailable",
+                             "no plugin here knows who is logged in", /*retryable=*/true);
+    error.hint = "http.identity names \"" + plugin + "\", which is " +
+                 (known == nullptr ? "not loaded" : "no provider of cof.identity/1");
+    state_->loop.post([done = std::move(done), error = std::move(error)]() mutable {
+      done(std::move(error));
+    });
+    return;
+  }
+  RouteCall call;
+  call.plugin = plugin;
+  call.route = "identify";
+  call.head_json = host::identity_head(head_json);
+  call_route(std::move(call), host::identity_sink(plugin, std::move(done)));
+}
+
 void PluginHost::deliver_event(std::string_view topic, std::string_view json) {
   for (const auto& [id, slot] : state_->fleet.slots()) {
     if (!slot->ready() || !slot->life->instance().subscribes(topic)) continue;
@@ -337,6 +373,12 @@ std::optional<PluginInfo> PluginHost::find(std::string_view id) const {
   const auto http = state_->ports.http.counters();
   if (const auto it = http.find(info.id); it != http.end()) info.http = it->second;
   return info;
+}
+
+std::optional<PluginWhy> PluginHost::why(std::string_view id) const {
+  const host::Slot* const slot = std::as_const(state_->fleet).find(id);
+  if (slot == nullptr) return std::nullopt;
+  return slot->life != nullptr && slot->life->why() ? slot->life->why() : slot->why;
 }
 
 std::string PluginHost::metrics_json() const {

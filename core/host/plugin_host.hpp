@@ -4,6 +4,7 @@
 #include "core/base/loop.hpp"
 #include "core/config/config.hpp"
 #include "core/host/manifest.hpp"
+#include "core/host/plugin_why.hpp"
 #include "core/http/client.hpp"
 #include "core/scheduler/runner.hpp"
 #include "core/scheduler/side_stores.hpp"
@@ -104,6 +105,8 @@ class PluginHost : public Runner {
 
   std::vector<PluginInfo> list() const;
   std::optional<PluginInfo> find(std::string_view id) const;
+  // What befell it last; nothing when all went well.
+  std::optional<PluginWhy> why(std::string_view id) const;
   const Manifest* manifest(std::string_view id) const noexcept;
   // "cloudinary.upload" -> operation, or null.
   const Manifest::Operation* find_operation(std::string_view op) const noexcept;
@@ -112,6 +115,10 @@ class PluginHost : public Runner {
   std::uint64_t call_route(RouteCall call, RouteSink sink);
   void cancel_route(std::uint64_t call);
   void route_drained(std::uint64_t call);
+
+  // Who sent the request with this head, as the plugin says that http.identity names: its JSON, or
+  // "" for nobody.  Code "identity_unavailable".  `done` comes later, not at once.
+  void identify(const std::string& head_json, UniqueFunction<void(Result<std::string>)> done);
 
   // An event for the plugins that subscribe to it.
   void deliver_event(std::string_view topic, std::string_view json);

@@ -16,7 +16,7 @@
 
 namespace cofounder::host {
 
-struct Workers::State {
+struct Workers::State : std::enable_shared_from_this<Workers::State> {
   std::mutex mutex;
   std::condition_variable changed;
   bool serial = true;
@@ -24,6 +24,7 @@ struct Workers::State {
   std::atomic<bool> abandoned{false};
   int alive = 0;       // threads that have not ended
   int sleeping = 0;
+  int wakes_owed = 0;  // the loop's own
   std::vector<std::thread> threads;
 
   // Serial: what came since the thread looked last.
@@ -35,6 +36,10 @@ struct Workers::State {
   std::vector<Strand*> busy;      // the front job of each runs
   bool alone = false;             // an exclusive job runs
 
+  void wake_later(Loop& loop);
+  void wake_now() {
+    for (; wakes_owed > 0; --wakes_owed) changed.notify_one();
+  }
   void run_serial();
   void run_parallel();
   Strand* pick();
@@ -50,6 +55,13 @@ struct Workers::State {
     --state->alive;
   }
 };
+
+void Workers::State::wake_later(Loop& loop) {
+  // In a long burst the worker starts on the first jobs while the loop prepares the rest.
+  constexpr int burst = 16;
+  if (++wakes_owed == 1) loop.defer([state = shared_from_this()] { state->wake_now(); });
+  if (wakes_owed == burst) wake_now();
+}
 
 void Workers::State::run_serial() {
   std::vector<Job> batch;
@@ -135,7 +147,8 @@ void Workers::State::run_parallel() {
   }
 }
 
-Workers::Workers(const std::string& name, int threads) : state_{std::make_shared<State>()} {
+Workers::Workers(const std::string& name, int threads, Loop& loop)
+    : loop_{loop}, state_{std::make_shared<State>()} {
   assert(threads > 0);
   state_->serial = threads == 1;
   state_->alive = threads;
@@ -154,6 +167,7 @@ Workers::Workers(const std::string& name, int threads) : state_{std::make_shared
 Workers::~Workers() { assert(state_->threads.empty()); }
 
 void Workers::post(Strand& strand, Job job, Order order) {
+  const bool on_loop = loop_.is_this_thread();
   bool wake = false;
   {
     const std::lock_guard lock{state_->mutex};
@@ -161,7 +175,7 @@ void Workers::post(Strand& strand, Job job, Order order) {
     wake = state_->sleeping > 0;
     if (state_->serial) {
       state_->incoming.push_back(std::move(job));
-      wake = wake && state_->incoming.size() == 1;
+      wake = wake && (state_->incoming.size() == 1 || on_loop);
     } else {
       strand.jobs_.emplace_back(order, std::move(job));
       wake = wake && !strand.queued_;
@@ -170,7 +184,11 @@ void Workers::post(Strand& strand, Job job, Order order) {
     }
   }
   // Not under the lock, or the thread that wakes would run into it.
-  if (wake) state_->changed.notify_one();
+  if (wake && on_loop) {
+    state_->wake_later(loop_);
+  } else if (wake) {
+    state_->changed.notify_one();
+  }
 }
 
 void Workers::close() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/function.hpp"
+#include "core/base/loop.hpp"
 
 #include <list>
 #include <memory>
@@ -34,7 +35,9 @@ class Workers {
     bool queued_ = false;  // in the queue, or a job of it runs
   };
 
-  Workers(const std::string& name, int threads);
+  // What `loop` posts from its own thread wakes a sleeping worker once for many jobs: waking one is
+  // dearer than most jobs.
+  Workers(const std::string& name, int threads, Loop& loop);
   ~Workers();  // close() or abandon() came before
 
   void post(Strand& strand, Job job, Order order = Order::usual);
@@ -52,6 +55,7 @@ class Workers {
 
  private:
   struct State;
+  Loop& loop_;
   std::shared_ptr<State> state_;
 };
 

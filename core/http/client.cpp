@@ -31,7 +31,7 @@ Client::State::State(Loop& the_loop, Client::Options the_options)
       options{std::move(the_options)},
       clock{options.clock != nullptr ? *options.clock : the_loop.clock()},
       multi{the_loop,
-            {options.connections_per_host_max, options.connections_max},
+            options.connections_max,
             [this](EasyHandle easy, int code) {
               const auto it = on_wire.find(easy);
               if (it != on_wire.end()) end_try(*it->second, code);
@@ -70,11 +70,19 @@ Host& Client::State::host_of(const Target& target) {
     const Mono now = clock.mono();
     for (auto it = hosts.begin(); it != hosts.end();) {
       Host& host = it->second;
-      const bool is_idle = host.users == 0 && !host.is_listed && host.budget.is_full(now);
+      const bool is_idle = host.users == 0 && host.listed == 0 && host.budget.is_full(now);
       it = is_idle ? hosts.erase(it) : std::next(it);
     }
   }
   return hosts[target.key];
+}
+
+Lane& Client::State::lane_of(Host& host, const ClientRequest& spec) {
+  Lane& lane = host.lanes[spec.owner];
+  lane.host = &host;
+  lane.running_max = spec.connections_per_host_max > 0 ? spec.connections_per_host_max
+                                                       : options.connections_per_host_max;
+  return lane;
 }
 
 Client::Handle Client::State::start(ClientRequest spec, ResponseHandler handler) {
@@ -101,6 +109,7 @@ Client::Handle Client::State::start(ClientRequest spec, ResponseHandler handler)
       std::make_unique<Request>(Request::Surroundings{options, clock, random, wake_later}, id,
                                 std::move(spec), std::move(handler), std::move(*target), counter);
   request->host = &host_of(request->target);
+  request->lane = &lane_of(*request->host, request->spec);
   if (request->target.scheme == "http") request->host->is_probed = true;  // never HTTP/2
   ++request->host->users;
   ++counter.active;
@@ -111,11 +120,12 @@ Client::Handle Client::State::start(ClientRequest spec, ResponseHandler handler)
 
 void Client::State::enqueue(Request& request) {
   request.phase = Phase::waiting;
-  Host& host = *request.host;
-  host.waiting.push_back(request.id);
-  if (!host.is_listed) {
-    host.is_listed = true;
-    ready_hosts.push_back(&host);
+  Lane& lane = *request.lane;
+  lane.waiting.push_back(request.id);
+  if (!lane.is_listed) {
+    lane.is_listed = true;
+    ++lane.host->listed;
+    ready_lanes.push_back(&lane);
   }
   wake();
 }
@@ -125,38 +135,43 @@ void Client::State::wake() {
   post([this] { start_waiting(); });
 }
 
-// Whether one more request to `host` may be on the wire.
-bool Client::State::has_room(const Host& host) const noexcept {
+// Whether one more request of `lane` may be on the wire.
+bool Client::State::has_room(const Lane& lane) const noexcept {
+  const Host& host = *lane.host;
   // One goes first: libcurl 7.88 would open a connection for each request that meets one which is
   // past TLS but not yet HTTP/2.
   if (!host.is_probed && host.running > 0) return false;
   if (host.is_http2) return host.running < http2_streams_per_host_max;
-  return host.running < options.connections_per_host_max && running < options.connections_max;
+  return lane.running < lane.running_max && running < options.connections_max;
 }
 
-// Takes the hosts in turn, one request of each, so that none waits for another one's crowd.
+// Takes the lanes in turn, one request of each, so that none waits for another one's crowd.
 void Client::State::start_waiting() {
   start_posted = false;
   int started = 0;
-  std::size_t full_hosts = 0;
-  while (!ready_hosts.empty() && full_hosts < ready_hosts.size()) {
+  std::size_t full_lanes = 0;
+  while (!ready_lanes.empty() && full_lanes < ready_lanes.size()) {
     if (started == starts_per_turn) return wake();
-    Host& host = *ready_hosts.front();
-    ready_hosts.pop_front();
+    Lane& lane = *ready_lanes.front();
+    ready_lanes.pop_front();
     Request* request = nullptr;
-    while (request == nullptr && !host.waiting.empty() && has_room(host)) {
-      request = find(host.waiting.front());  // null: cancelled
-      host.waiting.pop_front();
+    while (request == nullptr && !lane.waiting.empty() && has_room(lane)) {
+      request = find(lane.waiting.front());  // null: cancelled
+      lane.waiting.pop_front();
     }
     if (request != nullptr) {
       ++started;
-      full_hosts = 0;
+      full_lanes = 0;
       begin_try(*request);
-    } else if (!host.waiting.empty()) {
-      ++full_hosts;
+    } else if (!lane.waiting.empty()) {
+      ++full_lanes;
     }
-    host.is_listed = !host.waiting.empty();
-    if (host.is_listed) ready_hosts.push_back(&host);
+    lane.is_listed = !lane.waiting.empty();
+    if (lane.is_listed) {
+      ready_lanes.push_back(&lane);
+    } else {
+      --lane.host->listed;
+    }
   }
 }
 
@@ -179,6 +194,7 @@ void Client::State::begin_try(Request& request) {
   request.phase = Phase::running;
   on_wire.emplace(transfer.easy(), &request);
   ++request.host->running;
+  ++request.lane->running;
   ++running;
   arm(request);
 }
@@ -212,13 +228,14 @@ void Client::State::leave_wire(Request& request) {
   on_wire.erase(transfer.easy());
   Host& host = *request.host;
   --host.running;
+  --request.lane->running;
   --running;
   // Where not even a connection is made the others need not wait for one another.
   if (!transfer.is_sent()) host.is_probed = true;
-  if (host.running == 0 && host.waiting.empty()) host.is_probed = false;
+  if (host.running == 0 && host.listed == 0) host.is_probed = false;
   request.phase = Phase::over;
   multi.remove(transfer.easy());
-  if (!ready_hosts.empty()) wake();
+  if (!ready_lanes.empty()) wake();
 }
 
 // libcurl says how a try ended.

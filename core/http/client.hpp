@@ -42,6 +42,7 @@ struct ClientRequest {
   int tries_max = 3;                            // 1: no retry
   std::vector<int> retry_statuses;              // besides those that always are tried again
   Milliseconds retry_wait_max{0};               // as Options::wait_max; 0: that
+  int connections_per_host_max = 0;             // of the owner, from now on; 0: as the client's
   std::string owner;                            // plugin id: for counters, limits and logs
 };
 
@@ -83,14 +84,15 @@ Result<Origin> origin_of(const std::string& url);
 // "body_unreadable", "cancelled".  An error is retryable when to send the request again is safe.
 // Authorization, keys, paths, queries and bodies never reach a log or an error.
 //
-// At most connections_per_host_max requests to a host are on the wire (100 where it speaks HTTP/2,
-// on one connection); the others wait, which no time limit counts.  libcurl and TLS are loaded into
-// memory with the first request; connections not used for half a minute are closed.  On the loop
-// only; the loop must outlive it.
+// At most connections_per_host_max requests of one owner to one host are on the wire (where the host
+// speaks HTTP/2: 100 of all owners, on one connection), and connections_max in all.  The others
+// wait, which is no error and which no time limit counts; owners and hosts take turns.  libcurl and
+// TLS are loaded into memory with the first request; connections not used for half a minute are
+// closed.  On the loop only; the loop must outlive it.
 class Client {
  public:
   struct Options {
-    int connections_per_host_max = 64;
+    int connections_per_host_max = 64;     // of each owner whose requests do not say
     int connections_max = 4096;
     int transfers_per_owner_max = 16'384;  // over it: "limit_reached", retryable
     std::string ca_file;                   // empty: the system's

@@ -34,9 +34,9 @@ bool init_libcurl() {
 // libcurl's sockets are watched by an epoll set of their own, and the loop watches that one
 // descriptor: level-triggered, no allocation for each event, no state for each socket.
 struct Multi::State : std::enable_shared_from_this<Multi::State> {
-  State(Loop& the_loop, Options the_options, OnDone done)
+  State(Loop& the_loop, int the_connections_max, OnDone done)
       : loop{the_loop},
-        options{the_options},
+        connections_max{the_connections_max},
         on_done{std::move(done)},
         epoll{the_loop.context()},
         timer{the_loop.context()},
@@ -54,7 +54,7 @@ struct Multi::State : std::enable_shared_from_this<Multi::State> {
   void close_when_idle();
 
   Loop& loop;
-  const Options options;
+  const int connections_max;
   OnDone on_done;
   CURLM* multi = nullptr;
   CURLSH* share = nullptr;
@@ -109,10 +109,8 @@ bool Multi::State::open() {
         return 0;
       });
   curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
-  curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                    static_cast<long>(options.connections_per_host_max));
-  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-                    static_cast<long>(options.connections_max));
+  // How many go to a host is the client's to count: libcurl does not know whose they are.
+  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(connections_max));
   idle_max = 0;
   set_idle_max();
   wait_events();
@@ -225,8 +223,8 @@ void Multi::State::close_when_idle() {
   });
 }
 
-Multi::Multi(Loop& loop, Options options, OnDone on_done)
-    : state_{std::make_shared<State>(loop, options, std::move(on_done))} {}
+Multi::Multi(Loop& loop, int connections_max, OnDone on_done)
+    : state_{std::make_shared<State>(loop, connections_max, std::move(on_done))} {}
 
 Multi::~Multi() {
   assert(!is_inside());

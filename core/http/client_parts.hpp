@@ -37,13 +37,9 @@ Error make_curl_error(int code, Failure failure, const Target& target, std::stri
 // running for a while.  It owns the connections and counts them.
 class Multi {
  public:
-  struct Options {
-    int connections_per_host_max = 0;
-    int connections_max = 0;
-  };
   using OnDone = UniqueFunction<void(EasyHandle, int code)>;  // outside libcurl; may destroy this
 
-  Multi(Loop& loop, Options options, OnDone on_done);
+  Multi(Loop& loop, int connections_max, OnDone on_done);
   ~Multi();
 
   // Sets what every handle needs to work here: sockets, sharing.  `is_fresh`: do not look for a

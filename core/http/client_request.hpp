@@ -16,13 +16,24 @@
 // The books of the client.  Only client*.cpp include it.
 namespace cofounder::http {
 
-struct Host {
+struct Host;
+
+// One owner's requests to one host.
+struct Lane {
+  Host* host = nullptr;
   std::deque<Client::Handle> waiting;  // also cancelled ones, which nobody finds any more
   int running = 0;
-  int users = 0;  // requests that point here
+  int running_max = 0;     // where the host does not speak HTTP/2
+  bool is_listed = false;  // in State::ready_lanes
+};
+
+struct Host {
+  std::map<std::string, Lane> lanes;  // by owner
+  int running = 0;
+  int listed = 0;  // lanes that are
+  int users = 0;   // requests that point here
   bool is_http2 = false;
   bool is_probed = false;  // a connection was made, so libcurl knows what the host speaks
-  bool is_listed = false;  // in State::ready_hosts
   RetryBudget budget;
 };
 
@@ -61,6 +72,7 @@ class Request final : public Transfer::Sink {
   Client::Counters& counters;
   const bool idempotent;
   Host* host = nullptr;
+  Lane* lane = nullptr;
   Phase phase = Phase::waiting;
   int tries = 0;
   bool cancelled = false;
@@ -94,10 +106,11 @@ struct Client::State {
   void post_end(ResponseHandler handler, std::optional<Error> error);
   Request* find(Handle id) noexcept;
   Host& host_of(const Target& target);
+  Lane& lane_of(Host& host, const ClientRequest& spec);
 
   void enqueue(Request& request);
   void wake();
-  bool has_room(const Host& host) const noexcept;
+  bool has_room(const Lane& lane) const noexcept;
   void start_waiting();
   void begin_try(Request& request);
   void arm(Request& request);
@@ -114,7 +127,7 @@ struct Client::State {
   Clock& clock;
   std::map<std::string, Counters> counters;
   std::map<std::string, Host> hosts;
-  std::deque<Host*> ready_hosts;  // with somebody waiting; served in turn
+  std::deque<Lane*> ready_lanes;  // with somebody waiting; served in turn
   Multi multi;
   std::unordered_map<Handle, std::unique_ptr<Request>> requests;
   std::unordered_map<EasyHandle, Request*> on_wire;

@@ -57,7 +57,8 @@ void Connection::on_sweep(Mono now, const Self& self) {
 
 void Connection::stop_if_idle() {
   keep_alive_ = false;
-  if (phase_ == Phase::idle && end_ == begin_) close();
+  // One that has just come is not idle: its first request may be on its way, or in the socket.
+  if (phase_ == Phase::idle && has_asked_ && end_ == begin_) close();
 }
 
 void Connection::close(bool tell) {
@@ -198,6 +199,7 @@ bool Connection::process_step(const Self& self) {
 bool Connection::begin_body(const Self& self) {
   ServerRequest& request = reader_.request();
   request.peer = peer_;
+  has_asked_ = true;
   is_head_ = request.method == "HEAD";
   is_chunked_ = !reader_.is_http_1_0();
   // HTTP/1.0 clients that ask for it would want to read of it in the answer: they do not get it.

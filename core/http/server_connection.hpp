@@ -115,6 +115,7 @@ class Connection {
   bool is_processing_ = false;
   bool is_ended_ = false;  // the client closed its writing half
   bool keep_alive_ = true;
+  bool has_asked_ = false;  // it had a request
   bool is_head_ = false;  // the request's method
   bool is_chunked_ = false;
   bool is_stream_ending_ = false;

@@ -46,6 +46,8 @@ class ScheduleStore {
   virtual void put_schedule(Schedule schedule, Done<bool> done) = 0;  // true: it is new
   virtual void remove_schedule(std::string name, Done<bool> done) = 0;
   virtual void load_schedules(Done<std::vector<Schedule>> done) = 0;
+  // Whether other nodes change schedules here, too: then the engine looks at them now and then.
+  virtual bool is_shared() const noexcept { return false; }
 
   // Inserts the task and marks the schedule as fired for `due`, in one transaction.  Nothing (id 0)
   // when it was fired for `due` or a later time already (another node), is gone, or when
@@ -54,10 +56,13 @@ class ScheduleStore {
                     Done<TaskId> done) = 0;
 };
 
-// Fires schedules.  On the loop only.  `make_task` turns a schedule into the task to submit (adds
+// Fires schedules.  Of a shared store it takes over what other nodes changed, within
+// refresh_every.  On the loop only.  `make_task` turns a schedule into the task to submit (adds
 // defaults, checks the op) or says why not; an error is logged and that due time is lost.
 class ScheduleEngine {
  public:
+  static constexpr Milliseconds refresh_every{30'000};
+
   ScheduleEngine(ScheduleStore& store, Clock& clock,
                  UniqueFunction<Result<NewTask>(const Schedule&)> make_task);
   ~ScheduleEngine();

@@ -4,8 +4,11 @@
 #include "core/scheduler/schedule.hpp"
 
 #include <deque>
+#include <optional>
+#include <set>
 
-// What is behind ScheduleEngine.  schedule_firing.cpp fires, schedule_engine.cpp changes.
+// What is behind ScheduleEngine.  schedule_firing.cpp fires, schedule_engine.cpp changes,
+// schedule_refresh.cpp sees what other nodes changed.
 namespace cofounder {
 
 // A schedule that fired this far in the future fired while the clock was wrong.
@@ -49,6 +52,10 @@ struct ScheduleEngine::State {
   }
 
   void load(std::vector<Schedule> schedules);
+  void load_one(Schedule schedule);
+  void refresh_later();
+  void refresh();
+  void merge(std::vector<Schedule> schedules);
   void look();
   Mono look_at(const std::string& name, Entry& entry);
   void arm(Mono when);
@@ -66,6 +73,9 @@ struct ScheduleEngine::State {
   UniqueFunction<Result<NewTask>(const Schedule&)> make_task;
   std::map<std::string, Entry, std::less<>> entries;
   std::map<std::string, std::deque<Operation>> lanes;
+  // Names that were changed here since a refresh asked the store: its answer may be older.
+  std::optional<std::set<std::string>> changed_meanwhile;
+  TimerId refresh_timer = 0;
   TimerId timer = 0;
   Mono armed_for{};
   bool started = false;

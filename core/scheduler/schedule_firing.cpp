@@ -22,28 +22,29 @@ constexpr Milliseconds again_most{60'000};
 }  // namespace
 
 void ScheduleEngine::State::load(std::vector<Schedule> schedules) {
-  const Time now = clock.now();
-  for (Schedule& schedule : schedules) {
-    const std::string name = schedule.name;
-    Entry entry;
-    entry.schedule = std::move(schedule);
-    auto calendar = calendar_of(entry.schedule);
-    if (!calendar) {
-      log::error("schedule " + name + " does not fire: " + calendar.error().message);
-    } else {
-      entry.calendar = std::move(calendar).value();
-      const auto& last = entry.schedule.last_fired;
-      entry.due = entry.calendar->next(last.value_or(entry.schedule.created_at));
-      if (last && *last > now + schedule_future_max) {
-        log::warning(
-            "schedule " + name + " fired for " + to_rfc3339(*last) +
-            ", which is yet to come: the clock was set back; it waits for that time unless "
-            "it is put again");
-      }
-    }
-    entries.insert_or_assign(name, std::move(entry));
-  }
+  for (Schedule& schedule : schedules) load_one(std::move(schedule));
   started = true;
+  refresh_later();
+}
+
+void ScheduleEngine::State::load_one(Schedule schedule) {
+  const std::string name = schedule.name;
+  Entry entry;
+  entry.schedule = std::move(schedule);
+  auto calendar = calendar_of(entry.schedule);
+  if (!calendar) {
+    log::error("schedule " + name + " does not fire: " + calendar.error().message);
+  } else {
+    entry.calendar = std::move(calendar).value();
+    const auto& last = entry.schedule.last_fired;
+    entry.due = entry.calendar->next(last.value_or(entry.schedule.created_at));
+    if (last && *last > clock.now() + schedule_future_max) {
+      log::warning("schedule " + name + " fired for " + to_rfc3339(*last) +
+                   ", which is yet to come: the clock was set back; it waits for that time unless "
+                   "it is put again");
+    }
+  }
+  entries.insert_or_assign(name, std::move(entry));
 }
 
 void ScheduleEngine::State::run_alone(const std::string& name, Operation operation) {
@@ -66,6 +67,7 @@ void ScheduleEngine::State::release(const std::string& name) {
     return next(false);
   }
   lanes.erase(lane);
+  if (changed_meanwhile) changed_meanwhile->insert(name);
   const auto entry = entries.find(name);
   if (!started || stopped || entry == entries.end()) return;
   const Mono wake = look_at(entry->first, entry->second);
@@ -76,6 +78,8 @@ void ScheduleEngine::State::stop() noexcept {
   stopped = true;
   if (timer != 0) clock.cancel(timer);
   timer = 0;
+  if (refresh_timer != 0) clock.cancel(refresh_timer);
+  refresh_timer = 0;
   for (auto& [name, lane] : lanes) {
     auto waiting = std::exchange(lane, {});
     for (Operation& operation : waiting) operation(true);

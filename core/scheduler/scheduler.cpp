@@ -2,13 +2,14 @@
 #include "core/scheduler/scheduler.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <random>
 #include <unordered_map>
 #include <utility>
 
 #include "core/base/log.hpp"
 #include "core/scheduler/attempt_end.hpp"
+#include "core/scheduler/progress.hpp"
+#include "core/scheduler/retention.hpp"
 #include "core/scheduler/task_waiters.hpp"
 
 namespace cofounder {
@@ -16,11 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Milliseconds purge_every{60'000};
-constexpr int purge_rows_max = 1000;
 constexpr Milliseconds save_again_after{1'000};
-// A store that owes an answer for so long has lost it: the watchdog ends the daemon.
-constexpr Milliseconds answer_overdue{60'000};
 
 }  // namespace
 
@@ -41,13 +38,13 @@ struct Scheduler::State {
 
   std::unordered_map<TaskId, Attempt> running;
   TaskWaiters waiters{store, clock};
+  Retention retention{store, clock, options.retention};
 
   std::vector<Verdict> ended;  // to be written in this turn of the loop
   TimerId flush_timer = 0;
-  std::deque<Mono> writing;  // when each finish() that is under way was asked for
+  Progress owed;
 
   TimerId due_timer = 0;
-  TimerId purge_timer = 0;
   bool opened = false;
   bool draining = false;
   bool stopping = false;
@@ -57,6 +54,17 @@ struct Scheduler::State {
 
   void tell(const Event& event) {
     for (auto& observer : observers) observer(event);
+  }
+  void tell_of(const Attempt& attempt, Event::Kind kind, double fraction, std::string text) {
+    Event event;
+    event.kind = kind;
+    event.task = attempt.task.key.task;
+    event.op = attempt.task.op;
+    event.attempt = attempt.task.counted_attempt();
+    event.state = TaskState::running;
+    event.fraction = fraction;
+    event.text = std::move(text);
+    tell(event);
   }
 
   // ---- claiming ---------------------------------------------------------------------------
@@ -78,8 +86,13 @@ struct Scheduler::State {
     const auto wait = std::max(when - clock.now(), Milliseconds{0});
     due_timer = clock.call_after(wait, [this] {
       due_timer = 0;
-      store.claim_due(clock.now());
+      claim_due();
     });
+  }
+
+  void claim_due() {
+    if (!owed.looking) owed.looking = clock.mono();
+    store.claim_due(clock.now());
   }
 
   // ---- running ----------------------------------------------------------------------------
@@ -99,13 +112,7 @@ struct Scheduler::State {
     attempt.task.attempts_max = task.attempts_max;
     attempt.task.retry_on_timeout = task.retry_on_timeout;
 
-    Event event;
-    event.kind = Event::Kind::started;
-    event.task = key.task;
-    event.op = task.op;
-    event.attempt = task.counted_attempt();
-    event.state = TaskState::running;
-    tell(event);
+    tell_of(attempt, Event::Kind::started, -1, {});
     runner.start(std::move(task), deadline,
                  [this, key](Outcome outcome) { end(key, std::move(outcome)); });
     if (stopping) cancel_attempt(key, CancelReason::stopping);
@@ -157,9 +164,9 @@ struct Scheduler::State {
   void flush() {
     if (ended.empty()) return;
     auto batch = std::make_shared<std::vector<Verdict>>(std::exchange(ended, {}));
-    writing.push_back(clock.mono());
+    owed.writing.push_back(clock.mono());
     store.finish(*batch, [this, batch](Result<std::vector<bool>> saved) {
-      writing.pop_front();
+      owed.writing.pop_front();
       if (!saved) {
         save_later(std::move(*batch));
       } else {
@@ -202,20 +209,12 @@ struct Scheduler::State {
   }
 
   void check_idle() {
-    if (!running.empty() || !writing.empty()) return;
+    if (!running.empty() || !owed.writing.empty()) return;
     for (auto& action : std::exchange(on_idle, {})) action();
   }
 
-  // ---- retention --------------------------------------------------------------------------
-
-  void purge_soon(Milliseconds wait) {
-    purge_timer = clock.call_after(wait, [this] {
-      store.purge(clock.now() - options.retention, purge_rows_max, [this](auto purged) {
-        if (stopping) return;
-        // A full batch means that there is more; a small pause lets others in.
-        purge_soon(purged && *purged == purge_rows_max ? Milliseconds{10} : purge_every);
-      });
-    });
+  bool is_stuck(Mono now) const noexcept {
+    return owed.is_stuck(now, /*owes_claims=*/!store_problem && !stopping);
   }
 };
 
@@ -227,29 +226,34 @@ void Scheduler::start(TaskStore::Done<TaskStore::Opened> done) {
   State& state = *state_;
   TaskStore::Listener listener;
   listener.on_claimed = [&state](std::vector<ClaimedTask> tasks) {
+    state.owed.looking.reset();
     for (auto& task : tasks) state.begin(std::move(task));
   };
-  listener.on_next_due = [&state](Time when) { state.arm_due(when); };
+  listener.on_next_due = [&state](Time when) {
+    state.owed.looking.reset();
+    state.arm_due(when);
+  };
   listener.on_availability = [&state](bool available, const Error& why) {
+    state.owed.looking.reset();
     if (available) {
       state.store_problem.reset();
       log::info("the task store is back");
       state.flush();
-      state.store.claim_due(state.clock.now());
+      state.claim_due();
     } else {
       state.store_problem = why;
       log::error("the task store is away: " + why.message);
     }
   };
   state.clock.on_wall_jump([&state] {
-    if (state.opened && !state.stopping) state.store.claim_due(state.clock.now());
+    if (state.opened && !state.stopping) state.claim_due();
   });
   state.store.open(std::move(listener), [&state, done = std::move(done)](auto opened) mutable {
     if (opened) {
       state.opened = true;
       state.send_limits();
-      state.store.claim_due(state.clock.now());
-      state.purge_soon(Milliseconds{1'000});
+      state.claim_due();
+      state.retention.begin();
     }
     done(std::move(opened));
   });
@@ -301,37 +305,25 @@ void Scheduler::retry(TaskId task, TaskStore::Done<RetryResult> done) {
   state_->store.retry(task, state_->clock.now(), std::move(done));
 }
 
-void Scheduler::wait(TaskId task, Mono until, TaskStore::Done<std::optional<TaskRecord>> done) {
-  state_->waiters.wait(task, until, std::move(done));
+TaskWait Scheduler::wait(TaskId task, Mono until, TaskWaiters::Done done) {
+  return state_->waiters.wait(task, until, std::move(done));
 }
+
+void Scheduler::forget(const TaskWait& wait) noexcept { state_->waiters.forget(wait); }
+std::size_t Scheduler::waiting_count() const noexcept { return state_->waiters.size(); }
 
 void Scheduler::progress(AttemptKey attempt, double fraction, std::string text) {
   State::Attempt* found = state_->find(attempt);
   if (found == nullptr) return;
   found->shown.fraction = fraction;
   found->shown.progress = text;
-  Event event;
-  event.kind = Event::Kind::progress;
-  event.task = attempt.task;
-  event.op = found->task.op;
-  event.attempt = found->task.counted_attempt();
-  event.state = TaskState::running;
-  event.fraction = fraction;
-  event.text = std::move(text);
-  state_->tell(event);
+  state_->tell_of(*found, Event::Kind::progress, fraction, std::move(text));
 }
 
 void Scheduler::output(AttemptKey attempt, std::string text) {
   State::Attempt* found = state_->find(attempt);
   if (found == nullptr) return;
-  Event event;
-  event.kind = Event::Kind::output;
-  event.task = attempt.task;
-  event.op = found->task.op;
-  event.attempt = found->task.counted_attempt();
-  event.state = TaskState::running;
-  event.text = std::move(text);
-  state_->tell(event);
+  state_->tell_of(*found, Event::Kind::output, -1, std::move(text));
 }
 
 void Scheduler::capacity_changed() { state_->send_limits(); }
@@ -352,7 +344,7 @@ void Scheduler::stop(UniqueFunction<void()> done) {
   State& state = *state_;
   state.stopping = true;
   state.send_limits();
-  state.clock.cancel(std::exchange(state.purge_timer, 0));
+  state.retention.end();
   state.clock.cancel(std::exchange(state.due_timer, 0));
   std::vector<AttemptKey> keys;
   keys.reserve(state.running.size());
@@ -392,8 +384,16 @@ const std::optional<Error>& Scheduler::store_problem() const noexcept {
   return state_->store_problem;
 }
 
-bool Scheduler::is_stuck(Mono now) const noexcept {
-  return !state_->writing.empty() && now - state_->writing.front() > answer_overdue;
+void Scheduler::heartbeat(UniqueFunction<void()> done) {
+  State& state = *state_;
+  state.owed.beating.push_back(state.clock.mono());
+  // To end nothing is the cheapest question: it goes the way of every write and changes nothing.
+  state.store.finish({}, [&state, done = std::move(done)](const auto&) mutable {
+    state.owed.beating.pop_front();
+    if (!state.is_stuck(state.clock.mono())) done();
+  });
 }
+
+bool Scheduler::is_stuck(Mono now) const noexcept { return state_->is_stuck(now); }
 
 }  // namespace cofounder

@@ -5,6 +5,7 @@
 #include "core/scheduler/retry.hpp"
 #include "core/scheduler/runner.hpp"
 #include "core/scheduler/task_store.hpp"
+#include "core/scheduler/task_waiters.hpp"
 
 #include <functional>
 #include <map>
@@ -69,8 +70,11 @@ class Scheduler {
   void retry(TaskId task, TaskStore::Done<RetryResult> done);
 
   // Calls `done` when the task is over (at once when it is, or is unknown) or at `until`, with the
-  // record as it is then. 
-  void wait(TaskId task, Mono until, TaskStore::Done<std::optional<TaskRecord>> done);
+  // record as it is then.
+  TaskWait wait(TaskId task, Mono until, TaskWaiters::Done done);
+  // Who asked went away: `done` is dropped.
+  void forget(const TaskWait& wait) noexcept;
+  std::size_t waiting_count() const noexcept;  // how many wait()
 
   // From the plugin host, for a running attempt; others are ignored.
   void progress(AttemptKey attempt, double fraction, std::string text);
@@ -94,7 +98,10 @@ class Scheduler {
   bool is_draining() const noexcept;
   // Why the store is away, while it is.
   const std::optional<Error>& store_problem() const noexcept;
-  // When it last made progress, for the watchdog; not older than the oldest thing it owes.
+  // Calls `done` when the store has answered, be it with an error: the sign of life for the watchdog.
+  // Never, when the store hangs or due tasks are not looked at.
+  void heartbeat(UniqueFunction<void()> done);
+  // The store has owed an answer for too long.
   bool is_stuck(Mono now) const noexcept;
 
  private:

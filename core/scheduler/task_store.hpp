@@ -85,6 +85,8 @@ class TaskStore {
   struct Opened {
     std::int64_t recovered = 0;
     std::int64_t waiting = 0;
+    // Rows that make no sense: such a task failed with "record_unreadable", and its row is kept.
+    std::int64_t unreadable = 0;
   };
   virtual void open(Listener listener, Done<Opened> done) = 0;
 

@@ -6,7 +6,7 @@
 
 namespace cofounder {
 
-void TaskWaiters::wait(TaskId task, Mono until, Done done) {
+TaskWait TaskWaiters::wait(TaskId task, Mono until, Done done) {
   Waiter waiter;
   waiter.id = ++last_;
   waiter.done = std::move(done);
@@ -20,6 +20,13 @@ void TaskWaiters::wait(TaskId task, Mono until, Done done) {
     if (record && *record && !is_over((*record)->state)) return;
     if (auto waiting = take(task, id)) waiting(std::move(record));
   });
+  return {task, id};
+}
+
+std::size_t TaskWaiters::size() const noexcept {
+  std::size_t count = 0;
+  for (const auto& [task, all] : waiters_) count += all.size();
+  return count;
 }
 
 void TaskWaiters::task_over(TaskId task) {

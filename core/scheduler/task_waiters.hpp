@@ -11,6 +11,12 @@
 
 namespace cofounder {
 
+// One who waits, for forgetting it.
+struct TaskWait {
+  TaskId task = 0;
+  std::uint64_t id = 0;
+};
+
 // Those who wait for a task to be over (?wait=30s).  On the loop only.
 class TaskWaiters {
  public:
@@ -20,7 +26,10 @@ class TaskWaiters {
 
   // Calls `done` with the record when the task is over (at once when it is, or is unknown), or as it
   // is at `until`.
-  void wait(TaskId task, Mono until, Done done);
+  TaskWait wait(TaskId task, Mono until, Done done);
+  // `done` will not be called any more, and is gone; unknown ones are ignored.
+  void forget(const TaskWait& wait) noexcept { static_cast<void>(take(wait.task, wait.id)); }
+  std::size_t size() const noexcept;
   void task_over(TaskId task);
 
  private:

@@ -3,6 +3,7 @@
 
 #include "core/base/clock.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -84,7 +85,11 @@ class SqliteStatement {
     bool next() { return statement_.step(); }
     std::int64_t integer(int column) const noexcept;
     int small(int column) const noexcept { return static_cast<int>(integer(column)); }
-    Time time(int column) const noexcept { return Time{Milliseconds{integer(column)}}; }
+    // Within the years that can be told: whoever wrote another one, it is shown and not computed.
+    static constexpr std::int64_t time_max = 253'402'300'799'999;  // the end of 9999
+    Time time(int column) const noexcept {
+      return Time{Milliseconds{std::clamp<std::int64_t>(integer(column), 0, time_max)}};
+    }
     bool is_null(int column) const noexcept;
     // Valid until the next row.
     std::string_view text(int column) const noexcept;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/store/sqlite_engine.hpp"
 
+#include "core/base/json.hpp"
 #include "core/base/log.hpp"
 #include "core/store/file_lock.hpp"
 #include "core/store/sqlite_session.hpp"
@@ -18,6 +19,35 @@ namespace {
 
 // Near 4 MB: short enough to be re-used soon, for overwriting blocks syncs faster than growing.
 constexpr int wal_pages_max = 1'000;
+// Longer lists of bad rows are only counted.
+constexpr std::size_t unreadable_logged_max = 10;
+
+// What is wrong with a row of the query `load`; empty: nothing.  SQLite keeps the types (STRICT),
+// not the sense: somebody wrote into the file by hand, or a disk lied.
+std::string row_problem(const SqliteStatement::Rows& row) {
+  const auto is_between = [&row](int column, std::int64_t least, std::int64_t most) {
+    return row.integer(column) >= least && row.integer(column) <= most;
+  };
+  constexpr auto count_max = std::int64_t{1} << 30;
+  const std::int64_t state = row.integer(1);
+  if (state != static_cast<int>(TaskState::scheduled) &&
+      state != static_cast<int>(TaskState::running)) {
+    return "its state is " + std::to_string(state);
+  }
+  if (!is_between(2, -100, 100)) return "its priority is " + std::to_string(row.integer(2));
+  if (!is_between(3, 0, SqliteStatement::Rows::time_max)) return "its run_at is no time";
+  if (!is_between(4, 0, count_max)) return "its attempt is " + std::to_string(row.integer(4));
+  const std::string_view op = row.text(5);
+  const bool is_op = !op.empty() && std::all_of(op.begin(), op.end(), [](char c) {
+    return c > 0x20 && c < 0x7f;
+  });
+  if (!is_op) return "its op is no name";
+  if (row.text(6).empty()) return "it has no queue";
+  if (!is_between(7, 0, row.integer(4))) return "its uncounted is more than its attempts";
+  if (!is_between(8, 0, count_max)) return "its attempts_max is out of range";
+  if (!is_between(9, 0, SqliteStatement::Rows::time_max)) return "its timeout is out of range";
+  return {};
+}
 
 }  // namespace
 
@@ -56,9 +86,11 @@ Result<TaskStore::Opened> SqliteEngine::open(Time now) {
     begin();
     session_->statements.count_opening.run();
     const std::vector<TaskId> lost = load({});
+    fail_unreadable_rows(now);
     for (const TaskId task : lost) end_lost(task, Outcome::Kind::lost, now);
     commit();
     opened.recovered = static_cast<std::int64_t>(lost.size());
+    opened.unreadable = static_cast<std::int64_t>(unreadable_.size());
     opened.waiting = static_cast<std::int64_t>(index_.waiting());
     return opened;
   } catch (const SqliteError& error) {
@@ -80,7 +112,9 @@ void SqliteEngine::reopen(Time now) {
   try {
     begin();
     session_->statements.count_opening.run();
-    for (const TaskId task : load(ours)) end_lost(task, Outcome::Kind::stopped, now);
+    const std::vector<TaskId> lost = load(ours);
+    fail_unreadable_rows(now);
+    for (const TaskId task : lost) end_lost(task, Outcome::Kind::stopped, now);
     commit();
   } catch (const SqliteError&) {
     rollback();
@@ -104,9 +138,14 @@ std::vector<TaskId> SqliteEngine::load(const RunningTasks& ours) {
   running_.clear();
   finished_.clear();
   dirty_.clear();
+  unreadable_.clear();
   std::vector<TaskId> others;
   for (auto rows = sql.load.query(); rows.next();) {
     const TaskId id = to_id(rows.integer(0));
+    if (std::string why = row_problem(rows); !why.empty()) {
+      unreadable_.push_back({id, rows.string(5), std::move(why)});
+      continue;
+    }
     if (rows.small(1) != static_cast<int>(TaskState::running)) {
       index_.add(rows.text(6), rows.text(5),
                  {id, rows.time(3), static_cast<std::int16_t>(rows.integer(2))});
@@ -145,6 +184,24 @@ void SqliteEngine::end_lost(TaskId task, Outcome::Kind kind, Time now) {
   const double random = std::uniform_real_distribution<>{}(random_);
   Verdict verdict = decide(options_.retry, claim, std::move(outcome), now, Milliseconds{0}, random);
   finish(verdict);
+}
+
+// One bad row is not the end of all others.  What it holds is kept with the finished ones, where a
+// person can look at it.
+void SqliteEngine::fail_unreadable(const Unreadable& row, Time now, bool is_logged) {
+  Error error = make_error("record_unreadable",
+                           "The row of this task in the store cannot be read: " + row.why + ".");
+  error.hint = "Look at it with sqlite3 in the table finished, and submit the task anew.";
+  if (is_logged) log::error("store: task " + to_string(row.task) + " fails, for " + row.why);
+  move_to_finished(row.task, TaskState::failed, json::to_json(error), now, Milliseconds{0}, {},
+                   number_of(row.op));
+}
+
+void SqliteEngine::fail_unreadable_rows(Time now) {
+  std::size_t count = 0;
+  for (const Unreadable& row : unreadable_) {
+    fail_unreadable(row, now, ++count <= unreadable_logged_max);
+  }
 }
 
 // The file that we hold open must still be the one that the next start will find.

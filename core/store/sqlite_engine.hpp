@@ -65,12 +65,19 @@ class SqliteEngine {
     std::int64_t took = 0;
     bool is_dirty = false;
   };
+  struct Unreadable {  // a row that nobody of us wrote
+    TaskId task = 0;
+    std::string op;
+    std::string why;
+  };
   using RunningTasks = std::unordered_map<TaskId, Running>;
 
   Result<std::unique_ptr<Session>> make_session();
   std::vector<TaskId> load(const RunningTasks& ours);
   void end_lost(TaskId task, Outcome::Kind kind, Time now);
-  bool read_claim(TaskId task, ClaimedTask& claim);
+  void fail_unreadable(const Unreadable& row, Time now, bool is_logged);
+  void fail_unreadable_rows(Time now);
+  bool read_claim(TaskId task, ClaimedTask& claim, bool* has_args = nullptr);
   void check_file() const;
   void move_to_finished(TaskId task, TaskState state, std::string_view error, Time ended_at,
                         Milliseconds took, std::string_view result, std::uint32_t op);
@@ -94,6 +101,7 @@ class SqliteEngine {
   // How to get running_ back as it was before the transaction.
   std::vector<TaskId> begun_;
   std::vector<std::pair<TaskId, Running>> ended_;
+  std::vector<Unreadable> unreadable_;  // of the last load()
 
   std::vector<std::string> ops_;  // by number: finished tasks are counted by few names
   std::unordered_map<std::string, std::uint32_t> op_numbers_;

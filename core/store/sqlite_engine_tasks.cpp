@@ -28,9 +28,10 @@ Submitted SqliteEngine::submit(NewTask task, Time now) {
   return {id, true, waiting_state(TaskState::scheduled, run_at, now), now};
 }
 
-bool SqliteEngine::read_claim(TaskId task, ClaimedTask& claim) {
+bool SqliteEngine::read_claim(TaskId task, ClaimedTask& claim, bool* has_args) {
   auto rows = session_->statements.find_task.query(to_row(task));
   if (!rows.next()) return false;
+  if (has_args != nullptr) *has_args = !rows.is_null(11);
   claim.key = AttemptKey{task, rows.small(0)};
   claim.uncounted = rows.small(1);
   claim.op = rows.text(2);
@@ -54,9 +55,16 @@ std::vector<ClaimedTask> SqliteEngine::claim(Time now, std::size_t count_max) {
   claims.reserve(tasks.size());
   for (const TaskId task : tasks) {
     ClaimedTask& claim = claims.emplace_back();
-    if (!read_claim(task, claim)) {
+    bool has_args = true;
+    if (!read_claim(task, claim, &has_args)) {
       log::warning("store: a waiting task vanished from the file, ignoring: " + to_string(task));
       index_.ended(task);
+      claims.pop_back();
+      continue;
+    }
+    if (!has_args) {
+      index_.ended(task);
+      fail_unreadable({task, claim.op, "its args are missing"}, now, /*is_logged=*/true);
       claims.pop_back();
       continue;
     }

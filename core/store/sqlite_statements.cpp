@@ -8,7 +8,8 @@ SqliteStatements::SqliteStatements(SqliteConnection& connection)
       commit{connection, "COMMIT"},
       count_opening{connection, "UPDATE meta SET value = value + 1 WHERE name = 'opened'"},
       load{connection,
-           "SELECT id, state, priority, run_at, attempt, op, queue FROM tasks ORDER BY id"},
+           "SELECT id, state, priority, run_at, attempt, op, queue, uncounted, attempts_max,"
+           " timeout FROM tasks ORDER BY id"},
       load_counts{connection, "SELECT op, state, count, took FROM finished_counts"},
       newest_id{connection,
                 "SELECT max(coalesce((SELECT max(id) FROM tasks), 0),"

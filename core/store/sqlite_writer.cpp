@@ -4,6 +4,8 @@
 #include "core/base/log.hpp"
 #include "core/store/store_errors.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -144,6 +146,7 @@ std::vector<SqliteWriter::Entry> SqliteWriter::take() {
 }
 
 void SqliteWriter::run() {
+  pthread_setname_np(pthread_self(), "store-writer");  // for top and debuggers
   for (;;) {
     std::vector<Entry> entries = take();
     {

@@ -96,5 +96,12 @@ TEST(Json, ViewsOutliveTheMoveOfTheirDocument) {
   EXPECT_EQ(view.as_string(), "text that is longer than any small string");
 }
 
+TEST(Json, NumbersAreReadAsExactlyAsTheyAreWritten) {
+  for (const std::string text : {"2.05e+301", "0.1", "123456789.123456", "5e-324", "-0.0", "1.7976931348623157e+308"}) {
+    EXPECT_EQ(json::parse(text)->root().text(), text);
+  }
+  EXPECT_EQ(json::parse("20.5e300")->root().as_number(), 20.5e300);
+}
+
 }  // namespace
 }  // namespace cofounder::json

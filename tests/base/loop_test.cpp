@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -43,6 +44,29 @@ TEST(Loop, WhatAnActionPostsRunsLater) {
   while (loop.poll()) {
   }
   EXPECT_EQ(order, (std::vector{1, 2, 3}));
+}
+
+TEST(Loop, ABurstOfPostsLeavesTimeForOthers) {
+  Loop loop;
+  int ran = 0;
+  int ran_before_timer = -1;
+  bool in_order = true;
+  loop.clock().call_after(Milliseconds{1}, [&] { ran_before_timer = ran; });
+  for (int i = 0; i < 1'000; ++i) {
+    loop.post([&, i] {
+      const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds{100};
+      while (std::chrono::steady_clock::now() < until) {
+      }
+      in_order = in_order && ran == i;
+      ++ran;
+      if (ran == 500) loop.post([&] { loop.stop(); });  // behind all that were posted
+    });
+  }
+  loop.run();
+  EXPECT_EQ(ran, 1'000);
+  EXPECT_TRUE(in_order);
+  EXPECT_GE(ran_before_timer, 0);
+  EXPECT_LT(ran_before_timer, 1'000) << "it waited for the whole burst";
 }
 
 TEST(Loop, TimersFireInOrderAndNotEarly) {

@@ -6,6 +6,7 @@
 //   load SOCKET submit CLIENTS COUNT BATCH OP    tasks submitted, BATCH per request; they are due in
 //                                                an hour, so that nothing but taking them in is timed
 //   load SOCKET e2e COUNT BATCH OP               as submit with one client, timed until all are over
+//   load SOCKET burst COUNT BATCH OP            as e2e, beside tasks of other operations
 //   load SOCKET fetch COUNT BATCH OP URL         as e2e, of tasks that fetch URL
 //   load SOCKET timers PENDING COUNT SECONDS OP  lateness of COUNT tasks due within SECONDS, beside
 //                                                PENDING that are not due
@@ -230,19 +231,22 @@ long long figure(std::string_view json, const std::string& name) {
   return at == std::string_view::npos ? -1 : std::atoll(json.data() + at + name.size() + 3);
 }
 
-// No task waits or runs any more.  Asked in this order: what is ready now may be running next.
-bool all_over(Connection& connection) {
+// No task (of `op`, unless it is empty) waits or runs any more.  Asked in this order: what is ready
+// now may be running next.
+bool all_over(Connection& connection, const std::string& op = {}) {
   for (const char* state : {"scheduled", "ready", "running"}) {
     const auto answer = connection.call(
-        request("GET", std::string{"/v1/tasks?limit=1&state="} + state, ""));
+        request("GET", "/v1/tasks?limit=1&op=" + op + "&state=" + state, ""));
     if (answer.find("\"tasks\":[]") == std::string_view::npos) return false;
   }
   return true;
 }
 
-int end_to_end(const std::string& socket, std::size_t count, std::size_t batch, const std::string& op) {
+int end_to_end(const std::string& socket, std::size_t count, std::size_t batch, const std::string& op,
+               bool is_alone) {
   Connection connection{socket};
-  if (!all_over(connection)) die("other tasks wait or run");
+  const std::string ours = is_alone ? "" : op;
+  if (!all_over(connection, ours)) die("other tasks wait or run");
   const std::string text = request("POST", "/v1/tasks", task_body(op, batch));
   const auto begin = Clock::now();
   std::vector<std::string> last;
@@ -252,8 +256,9 @@ int end_to_end(const std::string& socket, std::size_t count, std::size_t batch, 
     last.emplace_back(answer.substr(answer.rfind("\"id\":\"") + 6, 13));
   }
   const double submitted = seconds_since(begin);
-  while (!all_over(connection)) ::poll(nullptr, 0, 2);
-  const auto answer = connection.call(request("GET", "/v1/tasks/" + last.back(), ""));
+  // The last result comes by a long poll: asking again and again would load the daemon with questions.
+  const auto answer = connection.call(request("GET", "/v1/tasks/" + last.back() + "?wait=60s", ""));
+  while (!all_over(connection, ours)) ::poll(nullptr, 0, 2);
   const double took = seconds_since(begin);
   for (const std::string& id : last) {
     connection.call(request("GET", "/v1/tasks/" + id, ""));
@@ -379,7 +384,9 @@ int main(int argc, char** argv) {
   if (argc == 7 && words[2] == "submit") {
     return submit(words[1], number(3), number(4), number(5), words[6]);
   }
-  if (argc == 6 && words[2] == "e2e") return end_to_end(words[1], number(3), number(4), words[5]);
+  if (argc == 6 && (words[2] == "e2e" || words[2] == "burst")) {
+    return end_to_end(words[1], number(3), number(4), words[5], words[2] == "e2e");
+  }
   if (argc == 7 && words[2] == "fetch") {
     return fetch(words[1], number(3), number(4), words[5], words[6]);
   }

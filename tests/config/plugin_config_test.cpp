@@ -12,6 +12,8 @@ constexpr std::string_view with_secrets = R"(
 [plugin.cloud]
 enabled = false
 on_start_error = "ignore"
+restart_failures_max = 3
+restart_window = "2min"
 cloud_name = "demo"
 ratio = 1.5
 since = 1979-05-27T07:32:00Z
@@ -29,6 +31,8 @@ TEST_F(ConfigTest, WhatTheCoreDoesNotKnowBecomesSettings) {
   const PluginConfig& plugin = config->plugin.at("cloud");
   EXPECT_FALSE(plugin.enabled);
   EXPECT_EQ(plugin.on_start_error, "ignore");
+  EXPECT_EQ(plugin.restart_failures_max, 3);
+  EXPECT_EQ(plugin.restart_window, Milliseconds{120'000});
   EXPECT_EQ(plugin.deadlines.start, Milliseconds{7000});
   EXPECT_EQ(plugin.where, file.native() + ":2");
 

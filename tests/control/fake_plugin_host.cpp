@@ -105,6 +105,11 @@ std::optional<PluginInfo> PluginHost::find(std::string_view id) const {
   return found->second.info;
 }
 
+std::optional<PluginWhy> PluginHost::why(std::string_view id) const {
+  const auto found = state_->plugins.find(id);
+  return found == state_->plugins.end() ? std::nullopt : found->second.why;
+}
+
 const Manifest* PluginHost::manifest(std::string_view id) const noexcept {
   const auto found = state_->plugins.find(id);
   return found == state_->plugins.end() ? nullptr : &found->second.manifest;

@@ -20,6 +20,7 @@ struct FakePlugins {
     PluginInfo info;
     Manifest manifest;
     std::optional<Error> start_error;
+    std::optional<PluginWhy> why;
   };
   struct Held {
     ClaimedTask task;

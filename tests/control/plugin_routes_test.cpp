@@ -41,6 +41,33 @@ TEST_F(ControlTest, PluginsAreShownAndCommanded) {
   EXPECT_EQ(member(failed, "/error/plugin"), "hello");
 }
 
+TEST_F(ControlTest, APluginsLastMishapIsTold) {
+  start();
+  const auto nothing = ask("GET", "/v1/plugins/hello/why");
+  EXPECT_EQ(member(nothing, "/text"), "plugin \"hello\" is ready; nothing went wrong");
+  EXPECT_EQ(member(nothing, "/last"), "null");
+  EXPECT_EQ(code(ask("GET", "/v1/plugins/none/why")), "unknown_plugin");
+  on_loop([] {
+    PluginWhy& why = fake_plugins().plugins["hello"].why.emplace();
+    why.when = Time{Milliseconds{1'000}};
+    why.code = "plugin_crashed";
+    why.what = "it ended with signal 11";
+    why.signal = 11;
+    why.backtrace = "#0 greet\n#1 invoke\n";
+    why.calls = {"operation \"greet\" of task t, attempt 1"};
+    why.lines = {"one", "two"};
+  });
+  const auto told = ask("GET", "/v1/plugins/hello/why");
+  EXPECT_EQ(member(told, "/text"), "it ended with signal 11");
+  EXPECT_EQ(member(told, "/last/at"), "1970-01-01T00:00:01.000Z");
+  EXPECT_EQ(member(told, "/last/code"), "plugin_crashed");
+  EXPECT_EQ(member(told, "/last/signal"), "11");
+  EXPECT_EQ(member(told, "/last/backtrace/0"), "#0 greet");
+  EXPECT_EQ(member(told, "/last/backtrace/1"), "#1 invoke");
+  EXPECT_EQ(member(told, "/last/calls/0"), "operation \"greet\" of task t, attempt 1");
+  EXPECT_EQ(member(told, "/last/log/1"), "two");
+}
+
 TEST_F(PluginRoutesTest, WholeAnswer) {
   start();
   HttpPeer peer{path_};

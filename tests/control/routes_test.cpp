@@ -98,6 +98,8 @@ TEST_F(ControlTest, OpenApiDescribesEveryRoute) {
     ASSERT_TRUE(operation) << route.pattern;
     EXPECT_EQ(operation.string_or("x-access", ""), to_string(route.access));
   }
+  const auto retry = paths.find("/v1/tasks/{id}/retry").find("post").find("responses").find("409");
+  EXPECT_NE(retry.string_or("description", "").find("unique_key_in_use"), std::string::npos);
   const auto page = paths.find("/hello/{name}/page").find("get");
   EXPECT_EQ(page.string_or("x-plugin", ""), "hello");
   EXPECT_EQ(page.find("parameters").at(0).string_or("name", ""), "name");

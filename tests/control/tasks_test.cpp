@@ -176,6 +176,20 @@ TEST_F(ControlTest, CancelAndRetry) {
   EXPECT_EQ(code(ask("GET", "/v1/tasks/0000000000001")), "unknown_task");
 }
 
+TEST_F(ControlTest, ARetryDoesNotShareAUniqueKeyWithALivingTask) {
+  start();
+  const std::string failed =
+      member(ask("POST", "/v1/tasks?wait=20s", R"({"op":"hello.fail","unique_key":"k"})"), "/id");
+  const std::string living =
+      member(ask("POST", "/v1/tasks", R"({"op":"hello.hold","unique_key":"k"})"), "/id");
+  ASSERT_NE(living, failed);
+  const auto refused = ask("POST", "/v1/tasks/" + failed + "/retry");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(code(refused), "unique_key_in_use");
+  EXPECT_NE(refused.body.find(living), std::string::npos) << refused.body;
+  EXPECT_EQ(member(ask("GET", "/v1/tasks/" + failed), "/state"), "failed");
+}
+
 TEST_F(ControlTest, ListsByPage) {
   start();
   for (int i = 0; i < 5; ++i) {
@@ -196,6 +210,30 @@ TEST_F(ControlTest, ListsByPage) {
        {"limit=0", "limit=1001", "limit=x", "state=lost", "after=!", "colour=red"}) {
     EXPECT_EQ(ask("GET", std::string{"/v1/tasks?"} + bad).status, 400) << bad;
   }
+}
+
+TEST_F(ControlTest, AClientThatVanishesWaitsNoMore) {
+  start();
+  const auto waiting = [this] { return scheduler_->waiting_count(); };
+  const std::string id = member(ask("POST", "/v1/tasks", R"({"op":"hello.hold"})"), "/id");
+  ASSERT_TRUE(becomes([&] { return fake_plugins().held.contains(*parse_task_id(id)); }));
+  HttpPeer shows{path_};
+  shows.send("GET /v1/tasks/" + id + "?wait=1h HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(becomes([&] { return waiting() == 1; }));
+  HttpPeer stays{path_};
+  stays.send("GET /v1/tasks/" + id + "?wait=1h HTTP/1.1\r\nHost: x\r\n\r\n");
+  HttpPeer submits{path_};
+  const std::string tasks = R"([{"op":"hello.hold"},{"op":"hello.hold"}])";
+  submits.send("POST /v1/tasks?wait=1h HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+               std::to_string(tasks.size()) + "\r\n\r\n" + tasks);
+  ASSERT_TRUE(becomes([&] { return waiting() == 4; }));
+  submits.close();
+  EXPECT_TRUE(becomes([&] { return waiting() == 2; }));
+  shows.close();
+  EXPECT_TRUE(becomes([&] { return waiting() == 1; }));
+  EXPECT_EQ(member(ask("GET", "/v1/tasks?state=running"), "/tasks/2/id"), id) << "the tasks stay";
+  stays.close();
+  EXPECT_TRUE(becomes([&] { return waiting() == 0; }));
 }
 
 TEST_F(ControlTest, WhyATaskWaits) {

@@ -202,6 +202,27 @@ TEST_F(CtlTest, PluginsCanBeListedAndSteered) {
   }
 }
 
+TEST_F(CtlTest, TellsWhyAPluginFailed) {
+  on("GET /v1/plugins/hello/why",
+     http_answer(200, R"({"id":"hello","state":"ready","text":"nothing went wrong","last":null})"));
+  EXPECT_EQ(run({"plugin", "why", "hello"}), exit_code::ok) << err;
+  EXPECT_EQ(out, "nothing went wrong\n");
+  on("GET /v1/plugins/bad/why",
+     http_answer(200, R"({"id":"bad","state":"quarantined","text":"it ended\u001b[31m","last":{)"
+                      R"("at":"2020-01-01T00:00:00.000Z","code":"plugin_crashed","message":"it ended",)"
+                      R"("signal":11,"backtrace":["#0 work"],"calls":["operation \"work\""],)"
+                      R"("log":["one","two"]}})"));
+  EXPECT_EQ(run({"plugin", "why", "bad"}), exit_code::ok) << err;
+  EXPECT_THAT(out, Not(HasSubstr("\x1b")));
+  for (const char* words :
+       {"state   quarantined\n", "code    plugin_crashed\n", "signal  SIGSEGV, 11\n",
+        "calls in flight:\n  operation \"work\"\n", "backtrace:\n  #0 work\n",
+        "last lines of its log:\n  one\n  two\n", "2020-01-01"}) {
+    EXPECT_THAT(out, HasSubstr(words));
+  }
+  EXPECT_EQ(run({"plugin", "why", "other"}), exit_code::not_found);
+}
+
 TEST_F(CtlTest, InspectRefusesWhatIsNoPlugin) {
   EXPECT_EQ(run({"plugin", "inspect", "/nowhere.so"}), exit_code::not_found);
   EXPECT_EQ(run({"plugin", "inspect", "/proc/self/exe"}), exit_code::failed);

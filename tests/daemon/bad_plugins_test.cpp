@@ -2,6 +2,7 @@
 // Plugin files that are none, or that this daemon cannot use: named, and never the end of it.
 #include <elf.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -100,6 +101,34 @@ TEST_F(PluginFiles, OfANewerAbiOrWithAnUnknownInterfaceDoAsOnStartErrorSays) {
     expect_named(ended.output, id, "cannot start");
     fs::remove(daemon.plugins() / (std::string{id} + ".so"));
   }
+}
+
+TEST_F(PluginFiles, ThatOthersCouldHaveMadeAreRefused) {
+  fs::create_directory(daemon.folder() / "elsewhere");
+  const fs::path from = COFOUNDER_BINARY_DIR "/plugins/metrics.so";
+  fs::copy_file(from, daemon.folder() / "elsewhere/metrics.so");
+  const fs::path plugin = daemon.plugins() / "metrics.so";
+  const auto refused = [&](const char* words) {
+    // Nothing of it is read, so that its file's name is the best that there is.
+    daemon.configure("[plugin.metrics]\non_start_error = \"ignore\"\n");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+    const std::string shown = daemon.get("/v1/plugins/metrics").body;
+    EXPECT_EQ(parse(shown).root().string_or("state", ""), "failed") << shown;
+    EXPECT_NE(shown.find(words), std::string::npos) << words << " is not in " << shown;
+    EXPECT_TRUE(daemon.wait_for_state(daemon.submit(R"({"op":"hello.greet","args":{"name":"x"}})"),
+                                      "succeeded"));
+    EXPECT_EQ(daemon.stop(), 0);
+    fs::remove(plugin);
+  };
+  fs::create_symlink(daemon.folder() / "elsewhere/metrics.so", plugin);
+  refused("it is a link");
+  fs::copy_file(from, plugin);
+  fs::permissions(plugin, fs::perms{0666});
+  refused("may write it");
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  fs::copy_file(from, plugin);
+  ASSERT_EQ(::chown(plugin.c_str(), 65534, 65534), 0);
+  refused("owner 65534");
 }
 
 TEST_F(PluginFiles, TwoWithOneIdAreNamedBoth) {

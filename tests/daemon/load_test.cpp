@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many uploads at once, and what many tasks leave behind: nothing.
+// What many tasks leave behind: nothing.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
-#include <fstream>
 #include <iostream>
-#include <thread>
 
 #include "tests/support/real_daemon.hpp"
 
@@ -15,11 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-using Steady = std::chrono::steady_clock;
-
-double milliseconds(Steady::duration duration) {
-  return std::chrono::duration<double, std::milli>{duration}.count();
-}
 
 // Those that tasks made; the folder changes while it is read.
 int scratch_files(const fs::path& scratch) {
@@ -32,77 +24,6 @@ int scratch_files(const fs::path& scratch) {
   }
   return count;
 }
-
-// ---- uploads ------------------------------------------------------------------------------
-
-TEST(Uploads, TwoHundredAtOnceTakeLittleMoreThanOneAndStatusStaysFast) {
-  constexpr int uploads = 200;
-  RealDaemon daemon{{"plugins/cloudinary.so"}};
-  Child simulator{{{COFOUNDER_BINARY_DIR "/bin/cloudinary_simulator", "--port-file",
-                    (daemon.folder() / "port").string(), "delay_ms=500"},
-                   {},
-                   -1}};
-  std::string port;
-  ASSERT_TRUE(wait_until([&] { return !(port = read_file(daemon.folder() / "port")).empty(); }));
-  port.erase(port.find_last_not_of('\n') + 1);
-  write_file(daemon.folder() / "secret", "abcd");
-  fs::permissions(daemon.folder() / "secret", fs::perms{0600});
-  daemon.configure(
-      "[plugin.cloudinary]\ncloud_name = \"demo\"\napi_key = \"1234\"\n"
-      "api_secret = { file = \"" +
-      (daemon.folder() / "secret").string() +
-      "\" }\n"
-      "base_url = \"http://127.0.0.1:" +
-      port +
-      "\"\n"
-      "[plugin.cloudinary.limits]\ncalls_max = 256\nhttp_connections_per_host_max = 256\n");
-  // The simulator looks at the head of a PNG only.
-  std::string png{"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x8\2\0\0\0", 29};
-  png += std::string(20'000, 'p');
-  write_file(daemon.folder() / "files/photo.png", png);
-  ASSERT_TRUE(daemon.start()) << daemon.log();
-
-  std::atomic<bool> over = false;
-  std::vector<double> waits;
-  std::thread asking{[&] {
-    while (!over) {
-      const auto asked = Steady::now();
-      if (daemon.get("/v1/status").status == 200)
-        waits.push_back(milliseconds(Steady::now() - asked));
-    }
-  }};
-  const auto begin = Steady::now();
-  std::string tasks = "[";
-  for (int i = 0; i < uploads; ++i) {
-    tasks += std::string{i == 0 ? "" : ","} +
-             R"({"op":"cloudinary.upload","attempts_max":1,"args":{"file":")" +
-             (daemon.folder() / "files/photo.png").string() + R"(","public_id":"p)" +
-             std::to_string(i) + "\"}}";
-  }
-  const auto answer = daemon.call("POST", "/v1/tasks", tasks + "]");
-  EXPECT_EQ(answer.status, 201) << answer.body;
-  const bool done = wait_until([&] {
-    return daemon.list("state=succeeded").size() + daemon.list("state=failed").size() +
-               daemon.list("state=timed_out").size() ==
-           uploads;
-  });
-  const double took = milliseconds(Steady::now() - begin);
-  over = true;
-  asking.join();
-  EXPECT_TRUE(done) << daemon.log();
-  const auto good = daemon.list("state=succeeded");
-  ASSERT_EQ(good.size(), uploads) << daemon.get("/v1/tasks?limit=1").body << daemon.log();
-  ASSERT_GT(waits.size(), 10u);
-  std::sort(waits.begin(), waits.end());
-  const double p99 = waits[waits.size() * 99 / 100];
-  std::cout << uploads << " uploads in " << took << " ms; GET /v1/status " << waits.size()
-            << " times, p50 " << waits[waits.size() / 2] << " ms, p99 " << p99 << " ms\n";
-  EXPECT_LT(took, 4000);  // 2,000 on a machine that does nothing else
-  EXPECT_LT(p99, 50);     // 5 on a machine that does nothing else
-  EXPECT_EQ(daemon.stop(), 0);
-}
-
-// ---- leftovers ----------------------------------------------------------------------------
 
 TEST(Leftovers, AThousandTasksWithScratchFilesLeaveNone) {
   RealDaemon daemon{{"fixtures/worker.so"}};

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -109,7 +111,7 @@ class NotifySocket {
   NotifySocket& operator=(const NotifySocket&) = delete;
 
   // Reads until a message has `text`.
-  bool receive(const std::string& text) {
+  bool receive(const std::string& text, std::chrono::milliseconds most = 10s) {
     return wait_until(
         [&] {
           char buffer[4096];
@@ -123,7 +125,12 @@ class NotifySocket {
             }
           }
         },
-        10s);
+        most);
+  }
+  void forget() {
+    char buffer[4096];
+    while (::recv(descriptor_, buffer, sizeof buffer, MSG_DONTWAIT) >= 0) {
+    }
   }
   const std::string& all() const { return all_; }
 
@@ -164,7 +171,74 @@ TEST(Systemd, AStopThatTakesTimeIsNotKilledByTheWatchdog) {
   EXPECT_EQ(daemon.child().wait(), 0);
 }
 
+// One thread of another process, stopped while this lives.
+class StoppedThread {
+ public:
+  StoppedThread(pid_t process, const std::string& name) {
+    const std::filesystem::path threads = "/proc/" + std::to_string(process) + "/task";
+    for (const auto& entry : std::filesystem::directory_iterator{threads}) {
+      if (read_file(entry.path() / "comm") != name + "\n") continue;
+      const pid_t thread = std::stoi(entry.path().filename());
+      if (::ptrace(PTRACE_SEIZE, thread, nullptr, nullptr) != 0) {
+        why_ = std::strerror(errno);
+        return;
+      }
+      thread_ = thread;
+      ::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr);
+      int status = 0;
+      ::waitpid(thread, &status, __WALL);
+      return;
+    }
+    why_ = "there is no thread " + name;
+  }
+  ~StoppedThread() {
+    if (thread_ != 0) ::ptrace(PTRACE_DETACH, thread_, nullptr, nullptr);
+  }
+  StoppedThread(const StoppedThread&) = delete;
+  StoppedThread& operator=(const StoppedThread&) = delete;
+  const std::string& why() const { return why_; }
+
+ private:
+  pid_t thread_ = 0;
+  std::string why_;
+};
+
+TEST(Systemd, TheWatchdogStarvesWhileTheStoreHangs) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may stop a thread of a process without dumps";
+  RealDaemon daemon{{"plugins/hello.so"}};
+  NotifySocket systemd{(daemon.folder() / "notify").string()};
+  daemon.set_environment("NOTIFY_SOCKET", daemon.folder() / "notify");
+  daemon.set_environment("WATCHDOG_USEC", "400000");
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_TRUE(systemd.receive("WATCHDOG=1"));
+  {
+    const StoppedThread store{daemon.child().pid(), "store-writer"};
+    ASSERT_EQ(store.why(), "");
+    EXPECT_EQ(daemon.get("/v1/plugins").status, 200) << "the loop is well, and what came is done";
+    systemd.forget();
+    EXPECT_FALSE(systemd.receive("WATCHDOG=1", 2s)) << "fed, though no task could be begun";
+    EXPECT_EQ(daemon.get("/v1/plugins").status, 200);
+  }
+  EXPECT_TRUE(systemd.receive("WATCHDOG=1")) << "the store is back";
+  daemon.child().signal(SIGTERM);
+  EXPECT_EQ(daemon.child().wait(), 0);
+}
+
 // ---- a log that nobody reads --------------------------------------------------------------
+
+TEST(Log, WarnsOnceOfAGroupThatIsMissing) {
+  RealDaemon daemon{{"plugins/hello.so"}};
+  daemon.configure(
+      "[control]\ngroup = \"nobody-here\"\n[control.access]\nread = [\"@nobody-there\"]\n");
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_EQ(daemon.stop(), 0);
+  const std::string log = daemon.log();
+  for (const char* name : {"nobody-here", "nobody-there"}) {
+    const auto first = log.find(name);
+    ASSERT_NE(first, std::string::npos) << log;
+    EXPECT_EQ(log.find(name, first + 1), std::string::npos) << log;
+  }
+}
 
 TEST(Log, AFullPipeOnStandardErrorBlocksNothing) {
   RealDaemon daemon{{"plugins/hello.so", "fixtures/worker.so"}};

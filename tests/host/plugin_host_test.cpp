@@ -30,6 +30,40 @@ TEST(PluginHost, RunsAnOperation) {
   EXPECT_EQ(world.info("echo").state, PluginState::stopped);
 }
 
+TEST(PluginHost, RemembersWhyAPluginWasGivenUp) {
+  HostWorld world;
+  world.add("log-and-hang");
+  world.plugin("log-and-hang").deadlines.grace = 50ms;
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_FALSE(world.host->why("log-and-hang"));
+  EXPECT_FALSE(world.host->why("nobody"));
+  const auto attempt = world.begin("log-and-hang.work");
+  world.until([&] { return world.info("log-and-hang").calls == 1; });
+  world.host->cancel(attempt->key, CancelReason::requested);
+  world.end_of(attempt);
+  const std::optional<PluginWhy> why = world.host->why("log-and-hang");
+  ASSERT_TRUE(why);
+  EXPECT_EQ(why->code, "plugin_quarantined");
+  EXPECT_THAT(why->what, HasSubstr("did not return from its operation \"work\""));
+  EXPECT_EQ(why->signal, 0);
+  EXPECT_THAT(why->calls, testing::ElementsAre("operation \"work\" of task " +
+                                               to_string(attempt->key.task) + ", attempt 1"));
+  ASSERT_EQ(why->lines.size(), LogTail::lines_max);
+  EXPECT_EQ(why->lines.back(), "line 30 of 30");
+  EXPECT_GT(why->when, Time{});
+}
+
+TEST(PluginHost, RemembersWhyAPluginDidNotStart) {
+  HostWorld world;
+  world.add("throw-in-start");
+  world.add("null-table");
+  world.plugin("throw-in-start").on_start_error = "ignore";
+  world.plugin("null-table").on_start_error = "ignore";
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_THAT(world.host->why("throw-in-start").value().what, HasSubstr("thrown by the fixture"));
+  EXPECT_EQ(world.host->why("null-table").value().code, "plugin_invalid");
+}
+
 TEST(PluginHost, TellsTheAttemptAndItsCheckpoint) {
   HostWorld world;
   world.add("echo");

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
+#include <map>
 #include <mutex>
 #include <vector>
 
@@ -117,6 +119,71 @@ TEST_F(ClientTest, NeverHasMoreOnTheWireThanConnectionsPerHost) {
   EXPECT_LE(most, 4);
   EXPECT_LE(server.connections(), 4);
   for (const auto& answer : answers) EXPECT_EQ(answer->body, "x");
+}
+
+TEST_F(ClientTest, GivesEachOwnerItsOwnConnectionsToAHost) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::map<std::string, int> held;
+  bool is_open = false;
+  TinyHttpServer server{TinyHttpServer::each([&](TinyConnection& to, const TinyRequest& request) {
+    std::unique_lock lock{mutex};
+    ++held[request.target];
+    changed.wait(lock, [&] { return is_open; });
+    lock.unlock();
+    to.answer(200, "x");
+  })};
+  const auto open = [&] {
+    const std::lock_guard lock{mutex};
+    is_open = true;
+    changed.notify_all();
+  };
+  const auto held_of = [&](const std::string& target) {
+    const std::lock_guard lock{mutex};
+    return held[target];
+  };
+  options.connections_per_host_max = 1;
+  std::vector<std::shared_ptr<Answer>> answers;
+  std::vector<Client::Handle> ids;
+  const auto ask_for = [&](const std::string& owner, int connections) {
+    auto request = get(server.url("/" + owner));
+    request.owner = owner;
+    request.connections_per_host_max = connections;
+    request.connect_timeout = 5s;
+    request.total_timeout = 0ms;
+    request.idle_timeout = 0ms;
+    answers.push_back(std::make_shared<Answer>());
+    ids.push_back(start(std::move(request), answers.back()));
+  };
+  for (int i = 0; i < 20; ++i) ask_for("two", 2);
+  for (int i = 0; i < 20; ++i) ask_for("eight", 8);
+  ask_for("one", 0);
+  ask_for("one", 0);
+  ASSERT_TRUE(wait([&] {
+    return held_of("/two") == 2 && held_of("/eight") == 8 && held_of("/one") == 1;
+  }));
+  settle();
+  EXPECT_EQ(server.connections(), 11) << "no more than each may have";
+  EXPECT_EQ(client().open_connections(), 11);
+
+  // Those that wait are not in error, however long, and can be cancelled.
+  clock.advance(1h);
+  settle();
+  for (const auto& answer : answers) EXPECT_EQ(answer->ends, 0);
+  client().cancel(ids[19]);
+  ASSERT_TRUE(wait([&] { return answers[19]->is_over(); }));
+  EXPECT_EQ(answers[19]->code(), "cancelled");
+  EXPECT_EQ(held_of("/two"), 2);
+
+  open();
+  for (const auto& answer : answers) ASSERT_TRUE(wait([&] { return answer->is_over(); }));
+  EXPECT_EQ(held_of("/two"), 19);
+  EXPECT_EQ(held_of("/eight"), 20);
+  EXPECT_EQ(held_of("/one"), 2);
+  EXPECT_LE(server.connections(), 11) << "connections are used again";
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    EXPECT_EQ(answers[i]->code(), i == 19 ? "cancelled" : "");
+  }
 }
 
 TEST_F(ClientTest, RefusesWhatMustNotBeSent) {

@@ -192,11 +192,16 @@ TEST_F(ServerTest, AnswerHeadersCannotBreakOut) {
 
 TEST_F(ServerTest, StopAnswersWhatIsInFlight) {
   std::optional<Responder> waiting;
-  serve([&](ServerRequest, Responder responder) { waiting.emplace(std::move(responder)); });
+  serve([&](ServerRequest request, Responder responder) {
+    if (request.path == "/now") return responder.send({});
+    waiting.emplace(std::move(responder));
+  });
   HttpPeer idle{path_};
+  idle.request("GET", "/now");
+  HttpPeer fresh{path_};
   HttpPeer busy{path_};
   busy.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-  ASSERT_TRUE(becomes([&] { return waiting.has_value() && server_->connections() == 2; }));
+  ASSERT_TRUE(becomes([&] { return waiting.has_value() && server_->connections() == 3; }));
   std::promise<void> stopped;
   on_loop([&] { server_->stop(Milliseconds{20'000}, [&] { stopped.set_value(); }); });
   EXPECT_EQ(idle.receive(), std::nullopt);
@@ -207,6 +212,9 @@ TEST_F(ServerTest, StopAnswersWhatIsInFlight) {
   EXPECT_EQ(response.body, "late");
   EXPECT_EQ(response.headers.at("connection"), "close");
   busy.close();
+  // Accepted before the stop, asks after it.
+  EXPECT_EQ(fresh.request("GET", "/now").status, 200);
+  fresh.close();
   stopped.get_future().get();
 }
 

@@ -19,7 +19,8 @@ MAY_INCLUDE = {
     "core/http": ["core/base/", "core/http/"],
     "core/scheduler": ["core/base/", "core/scheduler/"],
     "core/store": ["core/base/", "core/scheduler/", "core/store/"],
-    "core/host": ["core/base/", "core/config/", "core/http/", "core/scheduler/", "core/process/", "core/host/"],
+    "core/host": ["core/base/", "core/config/", "core/http/", "core/scheduler/",
+                  "core/process/", "core/host/"],
     "core/control": ["core/base/", "core/config/", "core/http/", "core/scheduler/", "core/control/",
                      "core/host/plugin_host.hpp", "core/host/manifest.hpp", "core/host/files.hpp"],
     "core/ctl": ["core/base/", "core/http/", "core/ctl/", "core/host/manifest.hpp"],
@@ -36,6 +37,7 @@ BORDERS = [
     (r"<toml\+\+|<toml", r"core/config/\w+\.cpp$"),
     (r"<openssl/", r"core/(base|host|http)/\w+\.cpp$"),
     (r"<systemd/", r"core/(base/log|daemon/\w+)\.cpp$"),
+    (r"<seccomp\.h>", r"core/process/seccomp_filter\.cpp$"),
     (r"<CLI/", r"core/(ctl|daemon)/\w+\.cpp$"),
 ]
 # ... and these words in at most so many translation units of core.

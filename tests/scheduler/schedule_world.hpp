@@ -64,6 +64,8 @@ class FakeStore : public ScheduleStore {
     });
   }
 
+  bool is_shared() const noexcept override { return shared; }
+
   // Runs the handlers that wait, also those that these ask for.
   void settle() {
     while (!waiting.empty()) {
@@ -82,6 +84,7 @@ class FakeStore : public ScheduleStore {
   int asked = 0;
   bool available = true;
   bool is_alive = false;
+  bool shared = false;  // other nodes write here: the test plays them
 
  private:
   void ask(UniqueFunction<void()> action) { waiting.push_back(std::move(action)); }

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace simulator {
 namespace {
@@ -25,6 +27,47 @@ std::string lower(std::string_view text) {
 }
 
 }  // namespace
+
+bool parse_request_head(std::string_view head, Request& request) {
+  const auto line_end = head.find("\r\n");
+  const std::string_view line = head.substr(0, line_end);
+  const auto first = line.find(' ');
+  const auto second = line.rfind(' ');
+  if (first == std::string_view::npos || second <= first || line.substr(second + 1) != "HTTP/1.1") {
+    return false;
+  }
+  request.method = line.substr(0, first);
+  const std::string_view target = line.substr(first + 1, second - first - 1);
+  const auto mark = target.find('?');
+  request.path = target.substr(0, mark);
+  if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
+  if (request.path.empty() || request.path[0] != '/') return false;
+  for (head.remove_prefix(line_end + 2); !head.empty();) {
+    const auto end = head.find("\r\n");
+    const std::string_view field = head.substr(0, end);
+    head.remove_prefix(end + 2);
+    const auto colon = field.find(':');
+    if (colon == std::string_view::npos || colon == 0) return false;
+    std::string_view value = field.substr(colon + 1);
+    while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
+    while (!value.empty() && value.back() == ' ') value.remove_suffix(1);
+    request.headers.emplace_back(lower(field.substr(0, colon)), value);
+  }
+  return !request.header("host").empty();
+}
+
+std::string response_head(const Response& response, std::size_t body_bytes, bool keep_alive) {
+  std::string head = "HTTP/1.1 " + std::to_string(response.status) + " Simulated\r\n";
+  if (response.stream) {
+    head += "Transfer-Encoding: chunked\r\n";
+  } else {
+    head += "Content-Length: " + std::to_string(body_bytes) + "\r\n";
+  }
+  if (!response.content_type.empty()) head += "Content-Type: " + response.content_type + "\r\n";
+  for (const auto& [name, value] : response.headers) head += name + ": " + value + "\r\n";
+  if (!keep_alive) head += "Connection: close\r\n";
+  return head + "\r\n";
+}
 
 Connection::Connection(int descriptor) : descriptor_{descriptor} {
   const int yes = 1;
@@ -73,37 +116,9 @@ bool Connection::read_request(Request& request) {
   }
   const std::string head = buffer_.substr(0, end + 2);
   buffer_.erase(0, end + 4);
-  if (!parse_head(head, request)) return refuse("this is no HTTP/1.1 request");
+  if (!parse_request_head(head, request)) return refuse("this is no HTTP/1.1 request");
   if (lower(request.header("connection")) == "close") keep_alive_ = false;
   return read_body(request);
-}
-
-bool Connection::parse_head(std::string_view head, Request& request) {
-  const auto line_end = head.find("\r\n");
-  const std::string_view line = head.substr(0, line_end);
-  const auto first = line.find(' ');
-  const auto second = line.rfind(' ');
-  if (first == std::string_view::npos || second <= first || line.substr(second + 1) != "HTTP/1.1") {
-    return false;
-  }
-  request.method = line.substr(0, first);
-  const std::string_view target = line.substr(first + 1, second - first - 1);
-  const auto mark = target.find('?');
-  request.path = target.substr(0, mark);
-  if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
-  if (request.path.empty() || request.path[0] != '/') return false;
-  for (head.remove_prefix(line_end + 2); !head.empty();) {
-    const auto end = head.find("\r\n");
-    const std::string_view field = head.substr(0, end);
-    head.remove_prefix(end + 2);
-    const auto colon = field.find(':');
-    if (colon == std::string_view::npos || colon == 0) return false;
-    std::string_view value = field.substr(colon + 1);
-    while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
-    while (!value.empty() && value.back() == ' ') value.remove_suffix(1);
-    request.headers.emplace_back(lower(field.substr(0, colon)), value);
-  }
-  return !request.header("host").empty();
 }
 
 bool Connection::read_body(Request& request) {
@@ -146,41 +161,42 @@ bool Connection::read_chunked(Request& request) {
   }
 }
 
-std::string Connection::head_of(const Response& response, std::size_t body_bytes) const {
-  std::string head = "HTTP/1.1 " + std::to_string(response.status) + " Simulated\r\n";
-  if (response.stream) {
-    head += "Transfer-Encoding: chunked\r\n";
-  } else {
-    head += "Content-Length: " + std::to_string(body_bytes) + "\r\n";
-  }
-  if (!response.content_type.empty()) head += "Content-Type: " + response.content_type + "\r\n";
-  for (const auto& [name, value] : response.headers) head += name + ": " + value + "\r\n";
-  if (!keep_alive_) head += "Connection: close\r\n";
-  return head + "\r\n";
-}
-
 bool Connection::write_response(const Response& response) {
   if (!response.stream) {
-    return write_all(head_of(response, response.body.size()) + response.body) && keep_alive_;
+    return write_all(response_head(response, response.body.size(), keep_alive_) + response.body) && keep_alive_;
   }
-  if (!write_all(head_of(response, 0))) return false;
+  if (!write_all(response_head(response, 0, keep_alive_))) return false;
+  return write_pieces(response) && write_all("0\r\n\r\n") && keep_alive_;
+}
+
+bool Connection::write_pieces(const Response& response) {
   char size[24];
+  bool is_first = true;
   while (auto piece = response.stream()) {
     if (piece->empty()) continue;
+    if (!std::exchange(is_first, false) && response.interval_ms > 0) {
+      ::poll(nullptr, 0, response.interval_ms);
+    }
     std::snprintf(size, sizeof size, "%zx\r\n", piece->size());
     if (!write_all(size + *piece + "\r\n")) return false;
   }
-  return write_all("0\r\n\r\n") && keep_alive_;
+  return true;
+}
+
+bool Connection::write_broken(const Response& response) {
+  if (!write_all(response_head(response, 0, keep_alive_))) return false;
+  if (response.stream) write_pieces(response);
+  return false;
 }
 
 bool Connection::write_half(const Response& response) {
-  write_all(head_of(response, response.body.size()) +
+  write_all(response_head(response, response.body.size(), keep_alive_) +
             response.body.substr(0, response.body.size() / 2));
   return false;
 }
 
 bool Connection::write_dripping(const Response& response, int milliseconds) {
-  if (!write_all(head_of(response, response.body.size()))) return false;
+  if (!write_all(response_head(response, response.body.size(), keep_alive_))) return false;
   for (const char c : response.body) {
     ::poll(nullptr, 0, milliseconds);
     if (!write_all({&c, 1})) return false;

@@ -22,6 +22,7 @@ class Connection {
 
   bool write_response(const Response& response);
   bool write_half(const Response& response);  // then it is closed: always false
+  bool write_broken(const Response& response);  // a streamed one without its end: always false
   bool write_dripping(const Response& response, int milliseconds);
   void reset();
   void wait_until_gone();
@@ -29,11 +30,10 @@ class Connection {
  private:
   bool fill();
   bool write_all(std::string_view text);
-  bool parse_head(std::string_view head, Request& request);
   bool read_body(Request& request);
   bool read_chunked(Request& request);
   bool refuse(const char* why);
-  std::string head_of(const Response& response, std::size_t body_bytes) const;
+  bool write_pieces(const Response& response);
 
   int descriptor_;
   std::string buffer_;

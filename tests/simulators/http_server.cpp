@@ -85,7 +85,8 @@ Fault::Kind kind_of(const std::string& name) {
       {"latency", Fault::Kind::latency},   {"status", Fault::Kind::status},
       {"reset", Fault::Kind::reset},       {"truncate", Fault::Kind::truncate},
       {"silence", Fault::Kind::silence},   {"drip", Fault::Kind::drip},
-      {"huge", Fault::Kind::huge}};
+      {"huge", Fault::Kind::huge},         {"content_type", Fault::Kind::content_type},
+      {"stream_end", Fault::Kind::stream_end}, {"stream_break", Fault::Kind::stream_break}};
   return kinds.at(name);
 }
 
@@ -96,6 +97,7 @@ Fault parse_fault(const Json& json) {
   fault.status = json.value("status", 500);
   fault.body = json.value("body", "");
   fault.content_type = json.value("content_type", "application/json");
+  fault.pieces = json.value("pieces", 0);
   fault.path_contains = json.value("path", "");
   fault.count = json.value("count", 1);
   const Json headers = json.value("headers", Json::object());
@@ -103,6 +105,17 @@ Fault parse_fault(const Json& json) {
     fault.headers.emplace_back(name, value.get<std::string>());
   }
   return fault;
+}
+
+// Ends a streamed answer early, with one piece of another kind when `last` is not empty.
+void end_early(Response& response, int pieces, const std::string& last) {
+  if (!response.stream) return;
+  response.stream = [inner = std::move(response.stream), left = pieces, last,
+                     over = false]() mutable -> std::optional<std::string> {
+    if (left-- > 0) return inner();
+    if (std::exchange(over, true) || last.empty()) return std::nullopt;
+    return last;
+  };
 }
 
 }  // namespace
@@ -180,6 +193,12 @@ bool HttpServer::State::answer(Connection& connection, const Request& request) {
   }
   response = handler(request);
   note(request, &response, fault);
+  if (fault && fault->kind == Kind::content_type) response.content_type = fault->content_type;
+  if (fault && fault->kind == Kind::stream_end) end_early(response, fault->pieces, fault->body);
+  if (fault && fault->kind == Kind::stream_break) {
+    end_early(response, fault->pieces, {});
+    return connection.write_broken(response);
+  }
   if (fault && fault->kind == Kind::truncate) return connection.write_half(response);
   if (fault && fault->kind == Kind::drip) {
     return connection.write_dripping(response, fault->milliseconds);
@@ -238,47 +257,6 @@ void HttpServer::stop() {
   if (!state_->acceptor.joinable()) return;
   [[maybe_unused]] const auto ignored = ::write(state_->stop_pipe[1], "x", 1);
   state_->acceptor.join();
-}
-
-int run_simulator(int argc, char** argv,
-                  const std::function<HttpServer::Handler(std::map<std::string, std::string>)>& make) {
-  std::uint16_t port = 0;
-  std::string port_file;
-  std::map<std::string, std::string> options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const auto equals = word.find('=');
-    if (word == "--port" && i + 1 < argc) {
-      port = static_cast<std::uint16_t>(std::atoi(argv[++i]));
-    } else if (word == "--port-file" && i + 1 < argc) {
-      port_file = argv[++i];
-    } else if (equals != std::string::npos) {
-      options[word.substr(0, equals)] = word.substr(equals + 1);
-    } else {
-      std::fprintf(stderr, "Usage: %s [--port N] [--port-file FILE] [NAME=VALUE ...]\n", argv[0]);
-      return 64;
-    }
-  }
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  // Before any thread is made, so that all of them leave the signals to sigwait().
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  HttpServer server{port, make(std::move(options))};
-  if (!port_file.empty()) {
-    // By rename, so that whoever waits for the file finds a whole number in it.
-    std::ofstream{port_file + ".new"} << server.port() << '\n';
-    std::rename((port_file + ".new").c_str(), port_file.c_str());
-  }
-  std::printf("listening on 127.0.0.1:%u\n", server.port());
-  std::fflush(stdout);
-  int received = 0;
-  sigwait(&signals, &received);
-  server.stop();
-  std::fflush(stdout);
-  ::_exit(0);  // threads of open connections are not waited for
 }
 
 }  // namespace simulator

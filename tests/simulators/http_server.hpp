@@ -33,6 +33,7 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;
   // A streamed answer instead of `body`: called until it returns nothing; each piece is sent at once.
   std::function<std::optional<std::string>()> stream;
+  int interval_ms = 0;  // between two of its pieces
 };
 
 // One misbehaviour, for one request.
@@ -44,13 +45,17 @@ struct Fault {
     truncate,    // sends half of the right answer's body, then closes
     silence,     // reads the request and never answers, until the client goes away
     drip,        // sends the right answer byte by byte, `milliseconds` between two
-    huge         // sends a body without end
+    huge,        // sends a body without end
+    content_type,  // sends the right answer as `content_type`
+    stream_end,    // of a streamed answer sends `pieces`, then `body`, and ends it properly
+    stream_break   // of a streamed answer sends `pieces`, then closes the connection
   } kind = Kind::latency;
   int milliseconds = 0;
   int status = 500;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   std::string content_type = "application/json";
+  int pieces = 0;
   std::string path_contains;  // only requests whose path contains it; empty: any
   int count = 1;              // for so many requests; negative: for ever
 };
@@ -77,9 +82,14 @@ class HttpServer {
 };
 
 // The main of a simulator program: parses --port N, --port-file FILE and NAME=VALUE options, serves
-// until SIGTERM or SIGINT.
+// until SIGTERM or SIGINT.  With server=one_thread it is an EventServer that serves: for load.
 int run_simulator(int argc, char** argv,
                   const std::function<HttpServer::Handler(std::map<std::string, std::string>)>& make);
+
+// "POST /path HTTP/1.1" and the fields below it, each line with its end; false for what is none.
+bool parse_request_head(std::string_view head, Request& request);
+// Status line and header fields, with the empty line.
+std::string response_head(const Response& response, std::size_t body_bytes, bool keep_alive);
 
 // application/x-www-form-urlencoded and percent-decoding; nothing for malformed input.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);

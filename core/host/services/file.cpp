@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/host/services/open_file.hpp"
+
+#include "core/host/disk_worker.hpp"
 #include "core/host/services/scratch_folder.hpp"
 #include "core/host/services/service.hpp"
 
@@ -16,6 +18,10 @@ namespace cofounder::host {
 
 std::int32_t OpenFile::append(Instance& instance, std::string_view piece) {
   const std::lock_guard guard{mutex};
+  return append_locked(instance, piece);
+}
+
+std::int32_t OpenFile::append_locked(Instance& instance, std::string_view piece) {
   if (output == nullptr || committed) return COF_EINVALID;
   if (in_scratch && !instance.services().scratch.take(instance, piece.size())) return COF_ELIMIT;
   const auto error = output->write(piece);
@@ -25,8 +31,41 @@ std::int32_t OpenFile::append(Instance& instance, std::string_view piece) {
 
 std::int32_t OpenFile::clear() {
   const std::lock_guard guard{mutex};
+  return clear_locked();
+}
+
+std::int32_t OpenFile::clear_locked() {
   if (output == nullptr || committed) return COF_EINVALID;
   return output->clear() ? COF_EUNAVAILABLE : COF_OK;
+}
+
+template <class Work>
+void FileSink::run(std::uint64_t bytes, Done done, Work work) {
+  instance_.world().files.disk().run(
+      [self = shared_from_this(), done = std::move(done), work = std::move(work)]() mutable {
+        std::int32_t status = COF_OK;
+        {
+          // Asked under the lock: who drops this and then uses the file itself comes after us.
+          const std::lock_guard guard{self->file_->mutex};
+          if (self->dropped_ || self->instance_.gone()) return;
+          status = work(self->instance_, *self->file_);
+        }
+        self->instance_.post([self, status, done = std::move(done)]() mutable {
+          if (!self->dropped_) done(status);
+        });
+      },
+      bytes);
+}
+
+void FileSink::clear(Done done) {
+  run(0, std::move(done), [](Instance&, OpenFile& file) { return file.clear_locked(); });
+}
+
+void FileSink::append(std::string piece, Done done) {
+  const std::uint64_t bytes = piece.size();
+  run(bytes, std::move(done), [piece = std::move(piece)](Instance& instance, OpenFile& file) {
+    return file.append_locked(instance, piece);
+  });
 }
 
 namespace {

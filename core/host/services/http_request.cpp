@@ -18,14 +18,19 @@ constexpr std::uint64_t item_bytes_most = 64u << 20;
 constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t retry_statuses_max = 64;
 
-// "base_url" or "github.base_url" of the settings: the hosts of the URLs, or host names, there.
-void add_hosts_of_setting(json::View settings, std::string_view path,
+// "base_url", "github.base_url" or "*.base_url" of the settings: the hosts of the URLs, or host names,
+// there.
+void add_hosts_of_setting(json::View value, std::string_view path,
                           std::vector<std::string>& hosts) {
-  json::View value = settings;
-  while (!path.empty()) {
+  if (!path.empty()) {
     const auto dot = path.find('.');
-    value = value.find(path.substr(0, dot));
+    const std::string_view key = path.substr(0, dot);
     path = dot == std::string_view::npos ? std::string_view{} : path.substr(dot + 1);
+    if (key != "*") return add_hosts_of_setting(value.find(key), path, hosts);
+    for (std::size_t i = 0; value.is_object() && i < value.size(); ++i) {
+      add_hosts_of_setting(value.at(i), path, hosts);
+    }
+    return;
   }
   const auto add = [&](json::View one) {
     const auto text = one.as_string();
@@ -181,6 +186,8 @@ std::int32_t take_http_request(Instance& instance, std::uint64_t call_id,
   out.request.method = method;
   out.request.url = url;
   out.request.owner = instance.id();
+  out.request.connections_per_host_max =
+      std::max(1, instance.config()->limits.http_connections_per_host_max);
   // The client counts what comes; what is too much is decided here, where the framing is known.
   out.request.response_bytes_max = no_limit;
   if (!is_method(method) || !take_statuses(retry_statuses, out.request.retry_statuses)) {

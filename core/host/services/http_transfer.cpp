@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/host/services/http_transfer.hpp"
 
+#include "core/host/disk_worker.hpp"
 #include "core/host/services/header_lines.hpp"
 
 #include <algorithm>
@@ -11,6 +12,8 @@ namespace {
 
 constexpr std::int64_t window_bytes = 256 * 1024;
 constexpr std::size_t failure_body_bytes_max = 64 * 1024;
+// Of all transfers together: beyond it each one has a single piece on its way to the disk.
+constexpr std::uint64_t disk_bytes_max = 16u << 20;
 
 // Every text of a reply is UTF-8, whatever a provider sends.
 std::string as_text(std::string text) {
@@ -70,9 +73,11 @@ void Transfer::head_came(const http::ResponseHead& head) {
   retry_after_ = head.retry_after;
   whole_ = spec_.framing == COF_HTTP_WHOLE || status_ < 200 || status_ > 299;
   if (!whole_ && spec_.response_file != nullptr) {
-    if (const auto status = spec_.response_file->clear(); status != COF_OK) {
-      return fail(make_error("file_unwritable", "the file cannot be emptied"), status);
-    }
+    sink_ = std::make_shared<FileSink>(instance_, spec_.response_file);
+    waiting_ += 1;
+    sink_->clear([weak = weak_from_this()](std::int32_t status) {
+      if (const auto self = weak.lock()) self->file_written(1, status);
+    });
   }
   Reply reply;
   reply.last = false;
@@ -116,8 +121,20 @@ void Transfer::take_whole(std::string_view bytes) {
 }
 
 void Transfer::take_into_file(std::string_view bytes) {
-  const auto status = spec_.response_file->append(instance_, bytes);
-  if (status != COF_OK) fail(make_error("file_unwritable", "the answer cannot be written"), status);
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  waiting_ += size;
+  sink_->append(std::string{bytes}, [weak = weak_from_this(), size](std::int32_t status) {
+    if (const auto self = weak.lock()) self->file_written(size, status);
+  });
+}
+
+void Transfer::file_written(std::int64_t bytes, std::int32_t status) {
+  waiting_ -= bytes;
+  if (status != COF_OK) {
+    return fail(make_error("file_unwritable", "the answer cannot be written"), status);
+  }
+  resume_when_there_is_room();
+  finish_when_drained();
 }
 
 void Transfer::take_items(std::string_view bytes) {
@@ -169,14 +186,22 @@ void Transfer::delivered(std::int64_t bytes) {
 }
 
 bool Transfer::has_enough() const noexcept {
-  if (whole_ || spec_.framing == COF_HTTP_FILE) return false;
+  if (whole_) return false;
+  if (spec_.framing == COF_HTTP_FILE) {
+    return waiting_ >= window_bytes ||
+           (waiting_ > 0 && instance_.world().files.disk().waiting_bytes() >= disk_bytes_max);
+  }
   return spec_.pull ? credit_ == 0 || !items_.empty() : waiting_ >= window_bytes;
 }
 
+// Only at half: every pause and its end cost something.
+bool Transfer::has_room() const noexcept {
+  if (spec_.framing == COF_HTTP_FILE) return waiting_ <= window_bytes / 2 && !has_enough();
+  return spec_.pull ? !has_enough() : waiting_ <= window_bytes / 2;
+}
+
 void Transfer::resume_when_there_is_room() {
-  // Only at half: every pause and its end cost something.
-  const bool room = spec_.pull ? !has_enough() : waiting_ <= window_bytes / 2;
-  if (!paused_ || !room || request_ == 0) return;
+  if (!paused_ || !has_room() || request_ == 0) return;
   paused_ = false;
   instance_.ports().http.resume(request_);
 }
@@ -194,6 +219,7 @@ void Transfer::ended(const std::optional<Error>& error) {
 
 void Transfer::finish_when_drained() {
   if (!came_whole_ || !items_.empty() || finished_) return;
+  if (sink_ != nullptr && waiting_ > 0) return;
   Reply last;
   last.kind = COF_HTTP_END;
   last.value = status_;
@@ -214,6 +240,7 @@ void Transfer::fail(const Error& error, std::int32_t status) {
 void Transfer::finish(Reply last) {
   finished_ = true;
   items_.clear();
+  if (sink_ != nullptr) sink_->drop();
   last.kind = COF_HTTP_END;
   instance_.services().transfers.remove(handle_);
   answer_.give(std::move(last));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/host/services/http_request.hpp"
+#include "core/host/services/open_file.hpp"
 #include "core/host/services/service.hpp"
 #include "core/http/readers.hpp"
 
@@ -16,7 +17,8 @@ namespace cofounder::host {
 // wanted framing, and holds the client back while the plugin has enough.
 //
 // What waits for the plugin is counted: without PULL from when it is posted until reply() returned;
-// with PULL it is kept here until pull() allows it.  On the loop only.
+// with PULL it is kept here until pull() allows it.  What goes into a file is written by the disk's
+// worker and counted until it is there.  On the loop only.
 class Transfer : public std::enable_shared_from_this<Transfer> {
  public:
   Transfer(Instance& instance, std::uint64_t handle, HttpRequest request,
@@ -37,11 +39,13 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
   void take_whole(std::string_view bytes);
   void take_items(std::string_view bytes);
   void take_into_file(std::string_view bytes);
+  void file_written(std::int64_t bytes, std::int32_t status);
   void add_item(std::string body, std::string name = {}, std::string id = {});
   void let_items_go();
   void post_item(Reply reply);
   void delivered(std::int64_t bytes);
   bool has_enough() const noexcept;
+  bool has_room() const noexcept;
   void resume_when_there_is_room();
 
   void finish_when_drained();
@@ -61,12 +65,14 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
   bool whole_ = true;           // the answer's body comes in the last reply
   std::uint64_t bytes_ = 0;
   std::string body_;
+  std::shared_ptr<FileSink> sink_;  // with a response file
   http::LineReader lines_;
   http::SseReader events_;
 
   std::deque<Reply> items_;     // PULL: not allowed yet
   std::uint64_t credit_ = 0;
-  std::int64_t waiting_ = 0;    // bytes that were posted, and reply() has not returned
+  // Bytes that were posted, and reply() has not returned, or that are not in the file yet.
+  std::int64_t waiting_ = 0;
   bool paused_ = false;
   bool came_whole_ = false;
 };

@@ -57,6 +57,7 @@ std::int32_t write_checked(Instance& instance, std::uint64_t call_id, std::int32
                    std::to_string(per_second) + " in a second (log_lines_per_second_max)");
   }
   const auto call = entered_call(instance, call_id);
+  instance.log_tail().add(text);
   write_line(instance, call.get(), as, cut_text(text, line_bytes_max));
   return COF_OK;
 }

@@ -4,10 +4,13 @@
 #include "core/host/files.hpp"
 #include "core/host/safe_open.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace cofounder::host {
 
@@ -32,6 +35,34 @@ struct OpenFile {
   // The statuses of cof.file/1 write().
   std::int32_t append(Instance& instance, std::string_view piece);
   std::int32_t clear();
+
+ private:
+  friend class FileSink;
+  std::int32_t append_locked(Instance& instance, std::string_view piece);
+  std::int32_t clear_locked();
+};
+
+// Where the loop puts what goes into a file of a plugin: the file is only touched by the disk's
+// worker.  After drop() nothing more is written, not even what waits, so that the plugin may go on
+// with the file itself.
+class FileSink : public std::enable_shared_from_this<FileSink> {
+ public:
+  FileSink(Instance& instance, std::shared_ptr<OpenFile> file)
+      : instance_{instance}, file_{std::move(file)} {}
+
+  // `done` comes on the loop with the status of cof.file/1 write(); not after drop().
+  using Done = UniqueFunction<void(std::int32_t status)>;
+  void clear(Done done);
+  void append(std::string piece, Done done);
+  void drop() noexcept { dropped_ = true; }
+
+ private:
+  template <class Work>
+  void run(std::uint64_t bytes, Done done, Work work);
+
+  Instance& instance_;
+  const std::shared_ptr<OpenFile> file_;
+  std::atomic<bool> dropped_{false};
 };
 
 }  // namespace cofounder::host

@@ -17,7 +17,10 @@ int32_t get(const cof_host* host, uint64_t call_id, cof_str given, const cof_sin
     std::string_view name;
     if (const auto status = take_text(given, name); status != COF_OK) return status;
     const auto& granted = instance.manifest().permissions.secrets;
-    if (std::find(granted.begin(), granted.end(), name) == granted.end()) return COF_EDENIED;
+    const bool may = std::any_of(granted.begin(), granted.end(), [&](const std::string& pattern) {
+      return secret_path_matches(pattern, name);
+    });
+    if (!may) return COF_EDENIED;
     const auto config = instance.config_for(call_id);
     if (config == nullptr) return COF_ENOTFOUND;
     const auto source = config->secrets.find(std::string{name});

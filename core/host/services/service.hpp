@@ -108,5 +108,6 @@ const void* event_table() noexcept;
 const void* call_table() noexcept;
 const void* scratch_table() noexcept;
 const void* file_table() noexcept;
+const void* identity_table() noexcept;
 
 }  // namespace cofounder::host

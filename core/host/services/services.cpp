@@ -30,7 +30,8 @@ constexpr std::array<Entry, 17> entries = {{{"cof.log/1", log_table},
                                             {"cof.event/1", event_table},
                                             {"cof.call/1", call_table},
                                             {"cof.scratch/1", scratch_table},
-                                            {"cof.file/1", file_table}}};
+                                            {"cof.file/1", file_table},
+                                            {"cof.identity/1", identity_table}}};
 
 // The minor stands in the table, and nowhere else.
 std::uint32_t minor_of(const void* table) noexcept {

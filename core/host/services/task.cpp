@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/ids.hpp"
 #include "core/host/services/service.hpp"
-#include "core/host/task_json.hpp"
+#include "core/scheduler/task_json.hpp"
 
 #include <cofounder/services/task.h>
 
@@ -151,7 +151,9 @@ int32_t get(const cof_host* host, uint64_t call_id, cof_str task_id, uint64_t ta
           };
           look_up(at, answer, id, may_see, [&at, answer](const TaskRecord& task) {
             Reply reply;
-            reply.body = task_json(task, clock_of(at).now());
+            json::Writer out;
+            write_task(out, task, clock_of(at).now(), nullptr);
+            reply.body = out.take();
             answer->give(std::move(reply));
           });
         });

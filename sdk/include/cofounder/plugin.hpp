@@ -14,6 +14,7 @@
 //   cpp/store.hpp         key-value space, task requests, usage records
 //   cpp/file.hpp          files that a client named
 //   cpp/route.hpp         HTTP requests for the plugin, and their answers
+//   cpp/identity.hpp      who(): the person behind a request
 //   cpp/host.hpp          Host: log, metrics, events and time outside of a call
 //
 // A plugin of this layer requires at least cof.call/1.0 and cof.error/1.0 in its manifest, and each
@@ -24,6 +25,7 @@
 #include "cpp/file.hpp"
 #include "cpp/host.hpp"
 #include "cpp/http.hpp"
+#include "cpp/identity.hpp"
 #include "cpp/plugin_class.hpp"
 #include "cpp/process.hpp"
 #include "cpp/reply.hpp"

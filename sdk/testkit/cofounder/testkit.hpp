@@ -108,6 +108,8 @@ class Host {
   std::string metrics_json = R"({"families": []})";
   std::int32_t kv_status = COF_OK;  // negative: the store is away
   std::int32_t submit_status = COF_OK;
+  std::string identity_json;  // who sends requests, for cof.identity/1; empty: nobody
+  std::int32_t identity_status = COF_OK;  // negative: it cannot be known
   bool room = true;  // false: emit and send() are not taken (COF_ELIMIT)
   // Changes what is about to be lent to invoke(), for instance fields of a newer header.
   std::function<void(cof_invocation&)> before_invoke;
@@ -144,6 +146,7 @@ class Host {
   cof_event_service event_table{};
   cof_file_service file_table{};
   cof_http_service http_table{};
+  cof_identity_service identity_table{};
   cof_kv_service kv_table{};
   cof_log_service log_table{};
   cof_metric_service metric_table{};

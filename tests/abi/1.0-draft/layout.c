@@ -202,6 +202,13 @@ AT(cof_http_service, start, 8, 8);
 AT(cof_http_service, cancel, 16, 8);
 AT(cof_http_service, pull, 24, 8);
 
+/* ---- services/identity.h */
+
+SIZE(cof_identity_service, 16);
+AT(cof_identity_service, struct_size, 0, 4);
+AT(cof_identity_service, minor, 4, 4);
+AT(cof_identity_service, who, 8, 8);
+
 /* ---- services/kv.h */
 
 SIZE(cof_kv_put, 56);

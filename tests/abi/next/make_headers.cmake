@@ -14,7 +14,7 @@ endfunction()
 
 function(cofounder_make_next_headers source target)
   file(REMOVE_RECURSE ${target})
-  file(GLOB_RECURSE headers RELATIVE ${source} CONFIGURE_DEPENDS ${source}/*.h)
+  file(GLOB_RECURSE headers RELATIVE ${source} CONFIGURE_DEPENDS ${source}/*.h ${source}/cofounder/cpp/fields.hpp)
   foreach(header IN LISTS headers)
     configure_file(${source}/${header} ${target}/${header} COPYONLY)
   endforeach()

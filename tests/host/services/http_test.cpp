@@ -1,83 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/host/services/service_fixture.hpp"
-#include "tests/simulators/http_server.hpp"
-
-#include <atomic>
+#include "tests/host/services/http_fixture.hpp"
 
 namespace cofounder::host::test {
 namespace {
-
-class HttpServiceTest : public ServiceTest {
- protected:
-  HttpServiceTest() { manifest.permissions.http = {"127.0.0.1", "api.example.org", "*.cdn.example"}; }
-
-  // What the server at the other end does, by path.
-  simulator::Response answer(const simulator::Request& request) {
-    simulator::Response response;
-    response.content_type = "text/plain";
-    if (request.path == "/echo") {
-      response.body = request.method + " " + request.body;
-    } else if (request.path == "/big") {
-      response.body = std::string(3'000'000, 'b');
-    } else if (request.path == "/fail") {
-      response.status = 400;
-      response.body = std::string(100'000, 'f');
-    } else if (request.path == "/lines") {
-      response.body = "one\ntwo\r\n\nthree";
-    } else if (request.path == "/events") {
-      response.body = "id: 7\nevent: token\ndata: a\ndata: b\n\ndata: c\n\ndata: lost";
-    } else if (request.path == "/wait") {
-      response.headers = {{"Retry-After", "120"}};
-      response.status = 429;
-    } else if (request.path == "/stream") {
-      response.stream = [this, left = 100]() mutable -> std::optional<std::string> {
-        if (left-- == 0) return std::nullopt;
-        sent += 65'536;
-        return std::string(65'536, 's');
-      };
-    } else if (request.path == "/silence") {
-      response.stream = [this]() -> std::optional<std::string> {
-        std::unique_lock lock{plugin.mutex};
-        plugin.changed.wait(lock, [this] { return released; });
-        return std::nullopt;
-      };
-    }
-    return response;
-  }
-  void TearDown() override {
-    {
-      const std::lock_guard lock{plugin.mutex};
-      released = true;
-    }
-    plugin.changed.notify_all();
-    ServiceTest::TearDown();
-  }
-
-  cof_http_request request(std::string_view path) {
-    url = "http://127.0.0.1:" + std::to_string(server.port()) + std::string{path};
-    cof_http_request request{};
-    request.struct_size = sizeof request;
-    request.method = text("GET");
-    request.url = text(url);
-    request.tries_max = 1;
-    return request;
-  }
-  std::int32_t start(const cof_http_request& wanted, std::uint64_t tag, std::uint64_t call = 0) {
-    return http->start(host, call, &wanted, tag, &handle);
-  }
-  std::vector<Got> run(const cof_http_request& wanted, std::uint64_t tag) {
-    EXPECT_EQ(start(wanted, tag), COF_OK);
-    last(tag);
-    return replies(tag);
-  }
-
-  bool released = false;
-  std::atomic<std::size_t> sent{0};
-  std::uint64_t handle = 0;
-  std::string url;
-  const cof_http_service* http = table<cof_http_service>(COF_HTTP_IID);
-  simulator::HttpServer server{0, [this](const simulator::Request& r) { return answer(r); }};
-};
 
 TEST_F(HttpServiceTest, AWholeAnswerIsHeadAndEnd) {
   load();
@@ -100,49 +25,6 @@ TEST_F(HttpServiceTest, AWholeAnswerIsHeadAndEnd) {
   EXPECT_EQ(got[1].value2, 15);
   EXPECT_EQ(got[1].body, "POST body parts");
   EXPECT_EQ(http->cancel(host, handle), COF_EGONE) << "it is over";
-}
-
-TEST_F(HttpServiceTest, SendsFilesAndReceivesIntoFiles) {
-  manifest.permissions.files = true;
-  std::ofstream{top / "in/a"} << "0123456789";
-  load();
-  const std::string in = (top / "in/a").string();
-  const std::string out = (top / "out/b").string();
-  const auto call = add_call(COF_CALL_OPERATION, "{\"a\":\"" + in + "\",\"b\":\"" + out + "\"}");
-  const auto* file = table<cof_file_service>(COF_FILE_IID);
-  std::uint64_t reading = 0;
-  std::uint64_t writing = 0;
-  ASSERT_EQ(file->open(host, call->id, text(in), COF_FILE_READ, &reading), COF_OK);
-  ASSERT_EQ(file->open(host, call->id, text(out), COF_FILE_WRITE, &writing), COF_OK);
-  auto wanted = request("/echo");
-  wanted.method = text("PUT");
-  cof_http_part part{sizeof part, 0, {}, reading, 2, 5};
-  const cof_http_part* parts[] = {&part};
-  wanted.parts = parts;
-  wanted.part_count = 1;
-  wanted.framing = COF_HTTP_FILE;
-  wanted.response_file = writing;
-  ASSERT_EQ(start(wanted, 1, call->id), COF_OK);
-  file->release(host, reading);
-  EXPECT_EQ(last(1).status, COF_OK);
-  EXPECT_EQ(last(1).body, "");
-  EXPECT_EQ(file->commit(host, writing), COF_OK);
-  std::ifstream written{out};
-  EXPECT_EQ((std::string{std::istreambuf_iterator<char>{written}, {}}), "PUT 23456");
-
-  part.size = 9;
-  EXPECT_EQ(start(wanted, 2, call->id), COF_EGONE) << "released";
-  ASSERT_EQ(file->open(host, call->id, text(in), COF_FILE_READ, &reading), COF_OK);
-  part.file = reading;
-  EXPECT_EQ(start(wanted, 2, call->id), COF_EINVALID) << "beyond its end";
-  part.file = writing;
-  EXPECT_EQ(start(wanted, 2, call->id), COF_EINVALID) << "not for reading";
-  wanted.response_file = reading;
-  EXPECT_EQ(start(wanted, 2, call->id), COF_EINVALID) << "not for writing";
-  wanted.response_file = 12'345;
-  EXPECT_EQ(start(wanted, 2, call->id), COF_EGONE);
-  wanted.response_file = 0;
-  EXPECT_EQ(start(wanted, 2, call->id), COF_EINVALID);
 }
 
 TEST_F(HttpServiceTest, LinesComeOneByOne) {

@@ -101,6 +101,15 @@ class Context {
     };
     return detail::ask<void>("sleep", start, &detail::read_nothing);
   }
+  // The same, with what Host::wake() needs to end it early: `timer` is set before this returns.  It
+  // then ends with COF_ECANCELLED, as when the call is cancelled; cancelled() tells which it was.
+  Future<void> sleep(Nanoseconds delay, std::uint64_t& timer) const {
+    const auto start = [&](std::uint64_t tag) {
+      return tables()(tables().timer, &cof_timer_service::after, call_->id,
+                      std::int64_t{delay.count()}, tag, &timer);
+    };
+    return detail::ask<void>("sleep", start, &detail::read_nothing);
+  }
   // Lets the call's other entries come first.
   Future<void> yield() const {
     return ask<void>("yield", &detail::read_nothing, tables().call, &cof_call_service::post);

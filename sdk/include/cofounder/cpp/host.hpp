@@ -23,6 +23,7 @@ struct HostTables {
         event{find<cof_event_service>(COF_EVENT_IID)},
         file{find<cof_file_service>(COF_FILE_IID)},
         http{find<cof_http_service>(COF_HTTP_IID)},
+        identity{find<cof_identity_service>(COF_IDENTITY_IID)},
         kv{find<cof_kv_service>(COF_KV_IID)},
         log{find<cof_log_service>(COF_LOG_IID)},
         metric{find<cof_metric_service>(COF_METRIC_IID)},
@@ -58,6 +59,7 @@ struct HostTables {
   const cof_event_service* event;
   const cof_file_service* file;
   const cof_http_service* http;
+  const cof_identity_service* identity;
   const cof_kv_service* kv;
   const cof_log_service* log;
   const cof_metric_service* metric;
@@ -155,6 +157,11 @@ class Host {
   WallTime wall() const noexcept {
     const auto ms = tables_->ask(tables_->timer, &cof_timer_service::wall_ms, std::int64_t{0});
     return WallTime{Milliseconds{ms}};
+  }
+
+  // Ends a sleep that was begun with Context::sleep(delay, timer), in whichever call.
+  void wake(std::uint64_t timer) const noexcept {
+    (*tables_)(tables_->timer, &cof_timer_service::cancel, timer);
   }
 
   // Publishes an event under "<plugin id>.<topic>" to those who listen now.

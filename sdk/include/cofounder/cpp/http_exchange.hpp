@@ -134,6 +134,10 @@ class HttpStream {
   int status() const noexcept { return exchange_->status; }
   bool ok() const noexcept { return exchange_->succeeded(); }
   const HttpHeaders& headers() const noexcept { return exchange_->headers; }
+  // The first header of that lower-case name, or "".
+  std::string_view header(std::string_view name) const noexcept {
+    return detail::find_header(exchange_->headers, name);
+  }
   // The body of an answer that is not 2xx, cut at 64 KiB.
   std::string error_body() const { return ok() ? std::string{} : exchange_->last.body; }
   Milliseconds retry_after() const noexcept { return exchange_->last.retry_after; }

@@ -20,7 +20,8 @@ struct RouteRequest {
   std::vector<std::pair<std::string, std::string>> query;
   HttpHeaders headers;  // names in lower case
   std::string base_url;
-  Json peer;  // {"uid": 0} or {"address": "..."}
+  Json peer;      // {"uid": 0} or {"address": "..."}
+  Json identity;  // of a route with "login" or "role", see identity.hpp; else null
   std::string body;
 
   RouteRequest() = default;
@@ -35,6 +36,7 @@ struct RouteRequest {
     headers = json.value("headers", headers);
     base_url = json.value("base_url", base_url);
     peer = json.value("peer", Json::object());
+    identity = json.value("identity", Json{});
   }
 
   std::string_view header(std::string_view name) const noexcept {

@@ -55,6 +55,7 @@ struct Slots {
   static void fill_output(Host& self);
   static void fill_error(Host& self);
   static void fill_http_control(Host& self);
+  static void fill_identity(Host& self);
   static void fill_timer(Host& self);
   static void fill_http(Host& self);
   static void fill_log(Host& self);

@@ -213,12 +213,30 @@ inline void Slots::fill_file(Host& self) {
   };
 }
 
+inline void Slots::fill_identity(Host& self) {
+  self.identity_table = {sizeof self.identity_table, 0, {}};
+  self.identity_table.who = [](const cof_host* host, std::uint64_t id, std::uint64_t tag) {
+    return serve(host, "who", [&](Host& the, Wire&) {
+      const Call* call = the.find_running(id);
+      if (call == nullptr) return COF_EGONE;
+      if (call->kind != COF_CALL_ROUTE) return COF_EINVALID;
+      need_tag(the, tag);
+      QueuedReply reply{.tag = tag, .call_id = id, .status = the.identity_status};
+      if (reply.status >= 0 && the.identity_json.empty()) reply.status = COF_ENOTFOUND;
+      if (reply.status >= 0) reply.body = the.identity_json;
+      the.queue(std::move(reply));
+      return COF_OK;
+    });
+  };
+}
+
 inline void Slots::fill(Host& self) {
   fill_call(self);
   fill_output(self);
   fill_error(self);
   fill_http(self);
   fill_http_control(self);
+  fill_identity(self);
   fill_timer(self);
   fill_log(self);
   fill_metric(self);
@@ -241,6 +259,7 @@ inline void Slots::fill(Host& self) {
                  {COF_SCRATCH_IID, &self.scratch_table}, {COF_SECRET_IID, &self.secret_table},
                  {COF_STATS_IID, &self.stats_table},     {COF_TASK_IID, &self.task_table},
                  {COF_TIMER_IID, &self.timer_table},     {COF_USAGE_IID, &self.usage_table}};
+  self.tables[COF_IDENTITY_IID] = &self.identity_table;
 }
 
 inline Host::Host(const cof_plugin& plugin, Options options)

@@ -10,6 +10,7 @@
 #include "services/event.h"
 #include "services/file.h"
 #include "services/http.h"
+#include "services/identity.h"
 #include "services/kv.h"
 #include "services/log.h"
 #include "services/metric.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cof.route/1: answering HTTP requests.  The routes themselves stand in the manifest:
  * "routes": [{"id", "method", "path", "access": "public|read|submit|operate|admin",
- * "request_bytes_max"?, "summary"?}].  A request enters invoke() with kind COF_CALL_ROUTE, name = the
+ * "request_bytes_max"?, "summary"?, "login"?, "role"?}] (the last two: see services/identity.h).  A request enters invoke() with kind COF_CALL_ROUTE, name = the
  * route's id, body = the request body, args = {"method", "path", "params": {name: value},
  * "query": [[name, value], ...], "headers": [[lower-case name, value], ...], "base_url": http.public_url
  * or "", "peer": {"uid"} | {"address"}}.  A call that fails without respond() is answered by its status:

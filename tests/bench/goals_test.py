@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A goal that is missed is said to be, whichever way it is missed."""
+import importlib.machinery
+import importlib.util
+import pathlib
+import sys
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.dont_write_bytecode = True
+import goals  # noqa: E402
+
+loader = importlib.machinery.SourceFileLoader("bench_run", str(HERE / "run"))
+spec = importlib.util.spec_from_loader("bench_run", loader)
+run = importlib.util.module_from_spec(spec)
+loader.exec_module(run)
+
+# Exactly at every bound, as tests/bench/run collects it.
+AT_THE_BOUNDS = {
+    "limits": {"raw_life": 60000, "group_commit_1": 5000, "group_commit_64": 100000,
+               "group_commit_1000": 300000, "durable_claim_p50_us": 300, "durable_claim_p99_us": 900,
+               "fdatasync": 8000},
+    "nginx": {"per_second": 100000, "p99_us": 500},
+    "e2e": {"per_second": 30000, "cpu_ms_per_1000": 40},
+    "submit_1": {"per_second": 3000}, "submit_64": {"per_second": 25000}, "submit_1000": {"per_second": 100000},
+    "health": {"per_second": 40000}, "status": {"per_second": 40000, "p99_us": 900},
+    "idle": {"start_p50_us": 600, "start_p99_us": 1200}, "timers": {"late_p99_us": 5000},
+    "many": {"seconds": 2.99, "kb_each": 60}, "ready_ms": 39.9, "rss_kb": 19999,
+    "stuck": {"beside": 9000, "without": 10000},
+}
+# A little worse, one after the other: the row that must say so.
+WORSE = [
+    ("e2e", "per_second", 29999, "end to end"),
+    ("submit_64", "per_second", 24999, "submit, 64 clients"),
+    ("health", "per_second", 39999, "GET /v1/health"),
+    ("status", "per_second", 39999, "GET /v1/status"),
+    ("idle", "start_p50_us", 601, "submit to start, idle, p50"),
+    ("timers", "late_p99_us", 5001, "timer lateness"),
+    ("many", "seconds", 3.0, "10,000 HTTP tasks"),
+    ("many", "kb_each", 60.1, "... memory each"),
+    ("ready_ms", None, 40.0, "start to READY"),
+    ("rss_kb", None, 20000, "VmRSS at READY"),
+    ("stuck", "beside", 8999, "beside a plugin that sleeps for ever"),
+]
+
+
+class GoalsTest(unittest.TestCase):
+    def test_at_the_bounds_all_are_met(self):
+        table = run.table(AT_THE_BOUNDS)
+        self.assertEqual(table.missed, [])
+        self.assertIn(f"all {len(WORSE)} goals are met", table.summary())
+
+    def test_each_one_can_be_missed(self):
+        for name, key, value, row in WORSE:
+            worse = {**AT_THE_BOUNDS}
+            worse[name] = value if key is None else {**AT_THE_BOUNDS[name], key: value}
+            missed = run.table(worse).missed
+            self.assertEqual(len(missed), 1, (name, missed))
+            self.assertTrue(missed[0].startswith(row), (row, missed))
+
+    def test_a_limit_that_was_not_measured_meets_nothing(self):
+        table = goals.Table()
+        table.add("x", 5, "/s", goals.ratio_at_least(0.5))
+        self.assertEqual(table.missed, ["x"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plugins that misbehave, one by one: the daemon stays up and answers, the neighbour's tasks all
+// succeed, and the operator is told the reason.  The tables below are what is promised for each.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <sstream>
+
+#include "tests/support/neighbour.hpp"
+
+namespace cofounder::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Whether plugins can have a process of their own.
+constexpr bool has_processes = false;
+
+enum class Mode { in_process, process };
+enum class Trouble { when_started, in_task, when_stopped };
+
+struct Expected {
+  const char* state = nullptr;       // of the plugin; null: this ends or changes the daemon itself
+  const char* words = "";            // that the operator sees
+  const char* task_state = nullptr;  // in_task only
+  const char* task_code = "";
+};
+constexpr Expected ends_the_daemon{};
+
+struct Row {
+  const char* id;
+  Trouble trouble;
+  Expected in_process;
+  Expected process;
+};
+using Rows = std::vector<Row>;
+
+constexpr Trouble when_started = Trouble::when_started;
+constexpr Trouble in_task = Trouble::in_task;
+constexpr Trouble when_stopped = Trouble::when_stopped;
+
+// What is the same in both modes.
+Row both(const char* id, Trouble trouble, Expected expected) {
+  return {id, trouble, expected, expected};
+}
+
+const Rows throwing{
+    both("throw-in-create", when_started, {"failed", "threw an exception out of its create"}),
+    both("throw-in-check", when_started, {"failed", "threw an exception out of its configure (check)"}),
+    both("throw-in-apply", when_started, {"failed", "threw an exception out of its configure (apply)"}),
+    both("throw-in-start", when_started, {"failed", "its start: thrown by the fixture"}),
+    both("throw-in-invoke", in_task, {"ready", "out of its invoke", "failed", "plugin_threw"}),
+    both("throw-in-reply", in_task, {"ready", "out of its reply", "failed", "plugin_threw"}),
+    both("throw-in-cancel", in_task, {"ready", "out of its cancel", "timed_out", "timed_out"}),
+    both("throw-in-drain", when_stopped, {"stopped", "threw an exception out of its drain"}),
+    both("throw-in-stop", when_stopped, {"stopped", "threw an exception out of its stop"}),
+    both("throw-in-destroy", when_stopped, {"quarantined", "threw an exception out of its destroy"}),
+};
+
+const Rows hanging{
+    both("hanging-create", when_started, {"quarantined", "did not return from its create"}),
+    both("hang-in-check", when_started, {"quarantined", "from its configure (check)"}),
+    both("hang-in-apply", when_started, {"quarantined", "from its configure (apply)"}),
+    both("hang-in-start", when_started, {"quarantined", "did not return from its start"}),
+    both("pending-start", when_started, {"quarantined", "did not end its start"}),
+    both("hang-in-invoke", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
+    both("hang-in-reply", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
+    both("hang-in-cancel", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
+    both("ignore-cancel", in_task, {"quarantined", "did not end its operation", "timed_out", "timed_out"}),
+    both("block-signals", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
+    both("hang-in-drain", when_stopped, {"quarantined", "did not return from its drain"}),
+    both("hang-in-stop", when_stopped, {"quarantined", "did not return from its stop"}),
+    both("pending-stop", when_stopped, {"quarantined", "did not end its stop"}),
+    both("hang-in-destroy", when_stopped, {"quarantined", "did not return from its destroy"}),
+};
+
+const Rows spinning{
+    both("spin", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
+};
+
+const Rows answering_rubbish{
+    both("bad-json", in_task, {"ready", "the result is no JSON", "failed", "result_invalid"}),
+    both("bad-utf8", in_task, {"ready", "the result is no JSON", "failed", "result_invalid"}),
+    both("deep-json", in_task, {"ready", "the result is no JSON", "failed", "result_invalid"}),
+    both("huge-result", in_task, {"ready", "result_bytes_max", "failed", "result_too_big"}),
+    both("huge-completion", in_task, {"ready", "result_bytes_max", "failed", "result_too_big"}),
+    both("unknown-status", in_task, {"ready", "unknown status 77", "failed", "internal"}),
+    both("own-status", in_task, {"ready", "status_1234", "failed", "status_1234"}),
+    both("null-result", in_task, {"ready", "failed: invalid", "failed", "invalid"}),
+    both("null-completion", in_task, {"ready", "failed: invalid", "failed", "invalid"}),
+    both("bad-error-text", in_task, {"ready", "failed: failed", "failed", "failed"}),
+    both("outcome-size-zero", in_task, {"ready", "failed: invalid", "failed", "invalid"}),
+    both("outcome-size-huge", in_task, {"ready", "failed: invalid", "failed", "invalid"}),
+    both("double-completion", in_task, {"ready", "\"first\"", "succeeded"}),
+    both("foreign-completion", in_task, {"ready", "\"fine\"", "succeeded"}),
+    both("foreign-thread", in_task, {"ready", "from outside", "succeeded"}),
+    both("table-huge", in_task, {"ready", "\"fine\"", "succeeded"}),
+};
+
+const Rows that_are_no_plugins{
+    both("table-too-small", when_started, {"failed", "its table is too small"}),
+    both("table-size-zero", when_started, {"failed", "its table is too small"}),
+    both("table-null-hooks", when_started, {"failed", "no create or destroy"}),
+    both("table-other-abi", when_started, {"failed", "its table is for ABI 2"}),
+    both("null-table", when_started, {"failed", "returned NULL"}),
+    both("no-invoke", when_started, {"failed", "but no invoke"}),
+    both("huge-manifest", when_started, {"failed", "larger than 262144 bytes"}),
+    both("hostile-manifest", when_started, {"failed", "manifest"}),
+    both("newer-abi", when_started, {"failed", "needs ABI 1.9"}),
+    both("missing-interface", when_started, {"failed", "cof.moon/2"}),
+};
+
+const Rows flooding{
+    both("flood-log", in_task, {"ready", "dropped", "succeeded"}),
+    both("flood-events", in_task, {"ready", "\"fine\"", "succeeded"}),
+    both("flood-progress", in_task, {"ready", "", "succeeded"}),
+    both("flood-tasks", in_task, {"ready", "limit", "failed", "limit_reached"}),
+    both("leak-timers", in_task, {"ready", "limit", "failed", "limit_reached"}),
+};
+
+const Rows at_the_system{
+    {"socket-in-constructor", when_started, {"ready"}, {"failed", "ended"}},
+    {"file-in-constructor", when_started, {"ready"}, {"failed", "ended"}},
+    {"read-in-constructor", when_started, {"ready"}, {"failed", "ended"}},
+    {"fork-in-constructor", when_started, {"ready"}, {"failed", "ended"}},
+    both("thread-in-constructor", when_started, {"ready"}),
+    {"connect-control", in_task, {"ready", "", "succeeded"}, {"ready", "denied", "failed", "denied"}},
+};
+
+// What only a process of its own survives.
+Row crashes(const char* id, Trouble trouble, Expected expected) {
+  return {id, trouble, ends_the_daemon, expected};
+}
+
+const Rows crashing{
+    crashes("segv-in-constructor", when_started, {"failed", "SIGSEGV"}),
+    crashes("segv-in-create", when_started, {"failed", "SIGSEGV"}),
+    crashes("segv-in-check", when_started, {"failed", "SIGSEGV"}),
+    crashes("segv-in-apply", when_started, {"failed", "SIGSEGV"}),
+    crashes("segv-in-start", when_started, {"failed", "SIGSEGV"}),
+    crashes("segv-in-invoke", in_task, {"ready", "SIGSEGV", "failed", "plugin_crashed"}),
+    crashes("segv-in-reply", in_task, {"ready", "SIGSEGV", "failed", "plugin_crashed"}),
+    crashes("segv-in-cancel", in_task, {"ready", "SIGSEGV", "timed_out", "timed_out"}),
+    crashes("segv-in-drain", when_stopped, {"stopped", "SIGSEGV"}),
+    crashes("segv-in-stop", when_stopped, {"stopped", "SIGSEGV"}),
+    crashes("segv-in-destroy", when_stopped, {"stopped", "SIGSEGV"}),
+    crashes("throw-in-constructor", when_started, {"failed", "SIGABRT"}),
+    crashes("exit-in-constructor", when_started, {"failed", "exit code 0"}),
+    crashes("quick-exit-in-start", when_started, {"failed", "exit code 3"}),
+    crashes("exit-in-invoke", in_task, {"ready", "exit code 0", "failed", "plugin_crashed"}),
+    crashes("abort-in-invoke", in_task, {"ready", "SIGABRT", "failed", "plugin_crashed"}),
+    crashes("kill-itself", in_task, {"ready", "SIGKILL", "failed", "plugin_crashed"}),
+    crashes("thread-exit", in_task, {"ready", "SIGABRT", "failed", "plugin_crashed"}),
+    crashes("stack-overflow", in_task, {"ready", "SIGSEGV", "failed", "plugin_crashed"}),
+    crashes("eat-memory", in_task, {"ready", "SIGABRT", "failed", "plugin_crashed"}),
+};
+
+const Rows attacking{
+    crashes("exec-program", in_task, {"ready", "", "failed", ""}),
+    crashes("fork-bomb", in_task, {"ready", "denied", "failed", "denied"}),
+    crashes("leak-descriptors", in_task, {"ready", "fine", "succeeded"}),
+    crashes("close-all-descriptors", in_task, {"ready", "exit", "failed", "plugin_crashed"}),
+    crashes("hostile-frames", in_task, {"ready", "frame", "failed", "plugin_crashed"}),
+    crashes("read-frames", in_task, {"ready", "", "succeeded"}),
+    crashes("kill-parent", in_task, {"ready", "denied", "failed", "denied"}),
+    crashes("trace-parent", in_task, {"ready", "denied", "failed", "denied"}),
+    crashes("raise-limits", in_task, {"ready", "denied", "failed", "denied"}),
+    crashes("ignore-sigterm", in_task, {"quarantined", "did not return", "timed_out", "timed_out"}),
+    crashes("spin-in-threads", in_task, {"ready", "", "succeeded"}),
+};
+
+// The last one: the lock of the loader is never free again.
+const Rows blocking_the_loader{
+    both("hanging-constructor", when_started, {"quarantined", "did not return from its load"}),
+};
+
+std::string table_of(const Row& row, Mode mode) {
+  const std::string id = row.id;
+  const std::string ms = std::to_string(300 * slowness) + "ms\"\n";
+  std::string toml = "[plugin." + id + "]\non_start_error = \"ignore\"\nisolation = " +
+                     (mode == Mode::process ? "\"process\"" : "\"in-process\"") +
+                     (row.trouble == when_started ? "\nenabled = false" : "") + "\n[plugin." + id +
+                     ".deadlines]\n";
+  for (const char* name : {"create", "configure", "start", "drain", "stop", "probe", "grace"}) {
+    toml += name + std::string{" = \""} + ms;
+  }
+  return toml;
+}
+
+// One daemon with hello and these.
+class Trial {
+ public:
+  Trial(const Rows& rows, Mode mode) : mode_{mode} {
+    const char* const only = std::getenv("COFOUNDER_FIXTURE");  // to look at one by itself
+    for (const Row& row : rows) {
+      if (only != nullptr && std::string_view{only} != row.id) continue;
+      if (expected(row).state != nullptr) rows_.push_back(row);
+    }
+    std::string toml = "stop_timeout = \"5s\"\n";
+    for (const Row& row : rows_) {
+      daemon_.add_plugin(std::string{"fixtures/"} + row.id + ".so");
+      toml += table_of(row, mode);
+    }
+    daemon_.configure(toml);
+  }
+
+  void run() {
+    ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    Neighbour neighbour{daemon_};
+    start_tasks();
+    for (const Row& row : rows_) {
+      if (row.trouble == when_started) act(row, "start");
+    }
+    for (const Row& row : rows_) {
+      if (row.trouble == when_stopped) act(row, "stop");
+    }
+    for (const Row& row : rows_) {
+      SCOPED_TRACE(row.id);
+      if (row.trouble == in_task) look_at_task(row);
+      look_at_plugin(row);
+    }
+    ASSERT_TRUE(daemon_.child().runs()) << daemon_.log();
+    look_at(neighbour.finish());
+    EXPECT_EQ(daemon_.stop(), 0) << daemon_.log();
+  }
+
+ private:
+  const Expected& expected(const Row& row) const {
+    return mode_ == Mode::process ? row.process : row.in_process;
+  }
+
+  void act(const Row& row, const char* verb) {
+    shown_[row.id] += daemon_.call("POST", "/v1/plugins/" + std::string{row.id} + "/" + verb).body;
+  }
+
+  void start_tasks() {
+    for (const Row& row : rows_) {
+      if (row.trouble != in_task) continue;
+      const bool ends = std::string_view{expected(row).task_state} != "timed_out";
+      const std::string task = R"({"op":")" + std::string{row.id} +
+                               R"(.work","attempts_max":1,"args":{"socket":")" +
+                               daemon_.socket().string() + R"("},"timeout":")" +
+                               std::to_string((ends ? 30'000 : 500) * slowness) + "ms\"}";
+      const auto answer = daemon_.call("POST", "/v1/tasks", task);
+      tasks_[row.id] = parse(answer.body).root().string_or("id", "");
+      EXPECT_NE(tasks_[row.id], "") << row.id << ": " << answer.body;
+    }
+  }
+
+  void look_at_task(const Row& row) {
+    const std::string id = tasks_[row.id];
+    EXPECT_TRUE(daemon_.wait_for_state(id, expected(row).task_state, 30s * slowness));
+    const std::string task = daemon_.get("/v1/tasks/" + id).body;
+    shown_[row.id] += task;
+    EXPECT_EQ(parse(task).root().find("error").string_or("code", ""), expected(row).task_code) << task;
+  }
+
+  void look_at_plugin(const Row& row) {
+    std::string plugin;
+    EXPECT_TRUE(wait_until(
+        [&] {
+          plugin = daemon_.get(std::string{"/v1/plugins/"} + row.id).body;
+          return parse(plugin).root().string_or("state", "") == expected(row).state;
+        },
+        10s * slowness))
+        << plugin;
+    // Shown by the API, or in the log beside the plugin's name.
+    std::string seen = unquoted(shown_[row.id] + plugin);
+    const bool is_shown = seen.find(expected(row).words) != std::string::npos ||
+                          in_log(row.id, expected(row).words);
+    EXPECT_TRUE(is_shown) << "\"" << expected(row).words << "\" is not in\n" << seen;
+    const std::string state = expected(row).state;
+    if (state != "failed" && state != "quarantined") return;
+    const auto why = daemon_.get(std::string{"/v1/plugins/"} + row.id + "/why");
+    EXPECT_NE(unquoted(why.body).find(expected(row).words), std::string::npos) << why.body;
+  }
+
+  bool in_log(const std::string& id, const std::string& words) const {
+    std::istringstream lines{daemon_.log()};
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find(id) != std::string::npos && line.find(words) != std::string::npos) return true;
+    }
+    return false;
+  }
+
+  static std::string unquoted(std::string json) {
+    for (std::size_t at = 0; (at = json.find("\\\"", at)) != std::string::npos;) json.erase(at, 1);
+    return json;
+  }
+
+  static void look_at(const Neighbour::Report& report) {
+    EXPECT_GE(report.answers, Neighbour::answers_min);
+    EXPECT_EQ(report.unanswered, 0) << report.unanswered_why;
+    EXPECT_LT(report.slowest_ms, 50.0 * slowness) << "raw " << report.slowest_raw_ms;
+    EXPECT_GT(report.submitted, 0);
+    EXPECT_EQ(report.refused, 0);
+    EXPECT_EQ(report.succeeded, report.submitted);
+    EXPECT_EQ(report.tried_again, 0);
+    std::cout << "  " << report.answers << " answers, slowest " << report.slowest_ms << " ms (raw "
+              << report.slowest_raw_ms << "), " << report.succeeded << " tasks of the neighbour\n";
+  }
+
+  Mode mode_;
+  Rows rows_;
+  RealDaemon daemon_{{"plugins/hello.so"}};
+  std::map<std::string, std::string> tasks_;
+  std::map<std::string, std::string> shown_;  // of what was done about it
+};
+
+class Misbehaviour : public testing::TestWithParam<Mode> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == Mode::process && !has_processes) {
+      GTEST_SKIP() << "this build has no plugins in a process of their own";
+    }
+  }
+  static void run(const Rows& rows) { Trial{rows, GetParam()}.run(); }
+};
+
+// Nothing of it can be survived in the daemon's own process.
+class IsolatedMisbehaviour : public Misbehaviour {};
+
+TEST_P(Misbehaviour, Throws) { run(throwing); }
+TEST_P(Misbehaviour, Hangs) { run(hanging); }
+TEST_P(Misbehaviour, Spins) { run(spinning); }
+TEST_P(Misbehaviour, AnswersRubbish) { run(answering_rubbish); }
+TEST_P(Misbehaviour, IsNoPlugin) { run(that_are_no_plugins); }
+TEST_P(Misbehaviour, Floods) { run(flooding); }
+TEST_P(Misbehaviour, UsesTheSystem) { run(at_the_system); }
+TEST_P(IsolatedMisbehaviour, Crashes) { run(crashing); }
+TEST_P(IsolatedMisbehaviour, Attacks) { run(attacking); }
+TEST_P(Misbehaviour, BlocksTheLoader) { run(blocking_the_loader); }
+
+std::string name_of(const testing::TestParamInfo<Mode>& mode) {
+  return mode.param == Mode::process ? "Process" : "InProcess";
+}
+INSTANTIATE_TEST_SUITE_P(Plugins, Misbehaviour, testing::Values(Mode::in_process, Mode::process),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Plugins, IsolatedMisbehaviour, testing::Values(Mode::process), name_of);
+
+}  // namespace
+}  // namespace cofounder::test

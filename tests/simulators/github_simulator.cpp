@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// github_simulator: GitHub's logins on loopback; the API is there at / and at /api/v3.
+//   github_simulator [--port N] [--port-file FILE] [client_id=...] [client_secret=...]
+//                    [redirect_uri=...] [expires_in=SECONDS] [interval=5]
+#include <cstdlib>
+#include <memory>
+
+#include "tests/simulators/github_oauth.hpp"
+
+int main(int argc, char** argv) {
+  return simulator::run_simulator(argc, argv, [](std::map<std::string, std::string> words) {
+    simulator::GithubOptions options;
+    for (const auto& [name, to] : {std::pair{"client_id", &options.client_id},
+                                   std::pair{"client_secret", &options.client_secret},
+                                   std::pair{"redirect_uri", &options.redirect_uri}}) {
+      if (words.contains(name)) *to = words[name];
+    }
+    options.expires = words.contains("expires_in");
+    if (options.expires) options.expires_in_s = std::atoll(words["expires_in"].c_str());
+    if (words.contains("interval")) options.device_interval_s = std::atoi(words["interval"].c_str());
+    auto github = std::make_shared<simulator::GithubOauth>(options);
+    return [github](const simulator::Request& request) { return github->handle(request); };
+  });
+}
