@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/control/plugin_json.hpp"
 
+#include "core/base/text.hpp"
+
 namespace cofounder {
 
 namespace {
