@@ -15,7 +15,6 @@ class OauthDeviceTest : public OauthTest {
 };
 
 TEST_F(OauthDeviceTest, ATerminalLogsIn) {
-  github.options().device_interval_s = 0;
   start();
   const auto began = device();
   ASSERT_EQ(began.status, 200) << began.body;
