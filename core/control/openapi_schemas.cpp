@@ -72,7 +72,7 @@ std::string_view openapi_schemas() noexcept {
 "Plugin":{"type":"object","required":["id","state","version"],"properties":{
   "id":{"type":"string"},"version":{"type":"string"},"summary":{"type":"string"},
   "state":{"enum":["loaded","starting","ready","draining","stopped","failed","quarantined"]},
-  "isolation":{"type":"string"},"parallel":{"type":"boolean"},"file":{"type":"string"},"sha256":{"type":"string"},
+  "isolation":{"type":"string"},"pid":{"type":["integer","null"]},"parallel":{"type":"boolean"},"file":{"type":"string"},"sha256":{"type":"string"},
   "interfaces":{"type":"array","items":{"type":"string"}},"calls":{"type":"object"},"http":{"type":"object"},
   "cpu_seconds":{"type":"number"},"restarts":{"type":"integer"},
   "last_error":{"$ref":"#/components/schemas/MaybeReason"},

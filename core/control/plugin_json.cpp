@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/control/plugin_json.hpp"
 
+#include "core/base/text.hpp"
+
 namespace cofounder {
 
 namespace {
@@ -77,7 +79,14 @@ void write_plugin_why(json::Writer& out, const PluginInfo& plugin,
 void write_plugin(json::Writer& out, const PluginInfo& plugin, const Manifest* manifest) {
   out.begin_object().member("id", plugin.id).member("state", to_string(plugin.state));
   out.member("version", plugin.version).member("summary", plugin.summary);
-  out.member("isolation", plugin.isolation).member("parallel", plugin.parallel);
+  out.member("isolation", plugin.isolation);
+  out.key("pid");
+  if (plugin.pid != 0) {
+    out.integer(plugin.pid);
+  } else {
+    out.null();
+  }
+  out.member("parallel", plugin.parallel);
   out.member("file", plugin.file).member("sha256", plugin.sha256);
   out.key("interfaces").begin_array();
   for (const std::string& interface : plugin.interfaces) out.string(interface);

@@ -106,7 +106,7 @@ void Caller::enter(const std::shared_ptr<Call>& call) {
   --queued_;
   ++in_flight_;
   ++instance_.counters().calls;
-  instance_.workers().post(
+  instance_.run(
       call->strand, [instance = &instance_, call] { instance->enter_invoke(call); },
       Workers::Order::begins);
 }
@@ -167,7 +167,7 @@ void Caller::hook(int kind, std::string name, Milliseconds deadline, Workers::Or
       deadline, [this, call, deadline, alive = alive_] {
         if (*alive) on_deadline(call, deadline);
       });
-  instance_.workers().post(
+  instance_.run(
       call->strand,
       [instance = &instance_, call, deadline, enter = std::move(enter)]() mutable {
         instance->enter_hook(call, deadline, enter);
@@ -219,7 +219,7 @@ void Caller::cancel(const std::shared_ptr<Call>& call, std::int32_t reason) {
     if (*alive) on_grace(call);
   });
   instance_.cancel_operations(*call);
-  instance_.workers().post(call->strand, [instance = &instance_, call, at = to_ns(grace)] {
+  instance_.run(call->strand, [instance = &instance_, call, at = to_ns(grace)] {
     instance->enter_cancel(call, at);
   });
 }
@@ -235,7 +235,7 @@ void Caller::cancel_all(std::int32_t reason, bool hooks) {
 void Caller::on_grace(const std::shared_ptr<Call>& call) {
   call->timer = 0;
   if (call->over) return;
-  const bool inside = call->inside_since_ns != 0;
+  const bool inside = instance_.inside_since(*call) != 0;
   const bool ignored = call->cancel_delivered && call->replies_owed == 0;
   if (inside || ignored) {
     give_up(stuck_error((inside ? "did not return from its " : "did not end its ") +
@@ -249,11 +249,14 @@ void Caller::on_grace(const std::shared_ptr<Call>& call) {
 
 Error Caller::stuck_error(const std::string& what) const {
   Error why;
-  why.code = "plugin_quarantined";
-  why.message = "plugin \"" + instance_.id() + "\" " + what + ", so it is given up";
+  const bool isolated = instance_.proxy() != nullptr;
+  why.code = isolated ? "plugin_stuck" : "plugin_quarantined";
+  why.message = "plugin \"" + instance_.id() + "\" " + what +
+                (isolated ? ", so its process was ended" : ", so it is given up");
   why.retryable = true;
   why.plugin = instance_.id();
-  why.hint = "restart the daemon to use it again";
+  why.hint = isolated ? "cofounderctl plugin start " + instance_.id()
+                      : "restart the daemon to use it again";
   return why;
 }
 
@@ -277,15 +280,15 @@ void Caller::close() {
   if (watch_timer_ != 0) instance_.loop().clock().cancel(std::exchange(watch_timer_, 0));
 }
 
-void Caller::give_up(const Error& why) {
+void Caller::give_up(const Error& why, std::int32_t status) {
   if (given_up_) return;
   given_up_ = true;
   instance_.set_gone();
-  instance_.workers().abandon();
+  if (instance_.proxy() == nullptr) instance_.workers().abandon();
   on_stuck_(why);
   for (const auto& call : instance_.calls().all()) {
     CallEnd end;
-    end.status = COF_EUNAVAILABLE;
+    end.status = status;
     end.code = why.code;
     end.message = why.message;
     end.retryable = 1;

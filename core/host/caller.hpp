@@ -37,8 +37,8 @@ class Caller {
   void cancel(const std::shared_ptr<Call>& call, std::int32_t reason);
   // `hooks`: those that run, too.
   void cancel_all(std::int32_t reason, bool hooks = false);
-  // Ends what waits and what runs, and leaks the threads.
-  void give_up(const Error& why);
+  // Ends what waits and what runs with `status`, and leaks the threads that run the plugin's code.
+  void give_up(const Error& why, std::int32_t status = COF_EUNAVAILABLE);
   // The plugin is stopped: no timer of this is left.
   void close();
 

@@ -123,23 +123,13 @@ void Fleet::refuse(Slot& slot, Error error) {
   slot.library = nullptr;
 }
 
-// This build runs plugins in-process only, and says so to who asked for more.
-std::optional<Error> Fleet::check_isolation(const Slot& slot, const Config& config) const {
-  std::string isolation = slot.config.isolation;
-  if (isolation.empty()) {
-    // The default of the configuration is for plugins outside the first directory.
-    const bool shipped = !config.plugins.directories.empty() &&
-                         slot.file.parent_path() == config.plugins.directories.front();
-    if (!shipped) isolation = config.plugins.isolation;
-  }
-  if (isolation.empty() || isolation == "in-process") return std::nullopt;
-  Error error = make_error("isolation_unavailable",
-                           (slot.config.where.empty() ? "" : slot.config.where + ": ") +
-                               "plugin \"" + slot.id + "\": isolation = \"" + isolation +
-                               "\" is not available in this build");
-  error.plugin = slot.id;
-  error.hint = "set plugin." + slot.id + ".isolation = \"in-process\" to run it in the daemon";
-  return error;
+// Whether it gets a process of its own.  The default of the configuration is for plugins outside the
+// first directory.
+bool Fleet::is_isolated(const Slot& slot, const Config& config) const {
+  if (!slot.config.isolation.empty()) return slot.config.isolation == "process";
+  const bool shipped = !config.plugins.directories.empty() &&
+                       slot.file.parent_path() == config.plugins.directories.front();
+  return !shipped && config.plugins.isolation == "process";
 }
 
 void Fleet::warn_of_isolation() const {
@@ -149,8 +139,7 @@ void Fleet::warn_of_isolation() const {
     ids += (ids.empty() ? "" : ", ") + id;
   }
   if (ids.empty() || !config_.plugins.isolation.empty()) return;
-  log::warning("isolation is not set and this build has none, so these plugins run inside the "
-               "daemon: " + ids);
+  log::warning("isolation is not set, so these plugins run inside the daemon: " + ids);
 }
 
 }  // namespace cofounder::host

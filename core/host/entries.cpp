@@ -4,6 +4,7 @@
 #include "core/host/border.hpp"
 #include "core/host/instance.hpp"
 #include "core/host/outcome.hpp"
+#include "core/host/proxy.hpp"
 
 #include <chrono>
 #include <cxxabi.h>
@@ -118,6 +119,15 @@ void Instance::enter_invoke(const std::shared_ptr<Call>& call) {
   invocation.task_id = to_cof(call->task_id);
   invocation.checkpoint = to_cof_bytes(call->checkpoint);
 
+  if (proxy_ != nullptr) {
+    Proxy::Entered entered;
+    entered.call = call;
+    entered.result_max = config()->limits.result_bytes_max;
+    const std::int32_t sent = proxy_->enter(
+        entered, [&] { return api_.invoke(self, &border, &invocation, nullptr); });
+    if (sent != COF_PENDING) entry_returned(call, sent, {}, false);
+    return;
+  }
   ResultSink result;
   result.bytes_max = config()->limits.result_bytes_max;
   const cof_sink sink{&result, &ResultSink::write};
@@ -135,6 +145,13 @@ void Instance::enter_hook(const std::shared_ptr<Call>& call, Nanoseconds deadlin
   call->deadline_ns = mono_ns() + deadline.count();
   if (!enter(*call)) return;
   const cof_call border = border_call(*call);
+  if (proxy_ != nullptr) {
+    Proxy::Entered entered;
+    entered.call = call;
+    const std::int32_t sent = proxy_->enter(entered, [&] { return hook(border); });
+    if (sent != COF_PENDING) entry_returned(call, sent, {}, false);
+    return;
+  }
   std::int32_t status = COF_OK;
   {
     const Inside inside{*call};
@@ -164,8 +181,18 @@ void Instance::enter_cancel(const std::shared_ptr<Call>& call, std::int64_t grac
     cancel.reason = call->cancel_reason;
     cancel.call_id = call->id;
     cancel.grace_ns = grace_ns;
-    const Inside inside{*call};
-    enter_void(call, "cancel", [&] { api_.cancel(self, &cancel); });
+    if (proxy_ != nullptr) {
+      Proxy::Entered entered;
+      entered.call = call;
+      const std::int32_t sent = proxy_->enter(entered, [&] {
+        api_.cancel(self, &cancel);
+        return COF_OK;
+      });
+      if (sent == COF_PENDING) return;  // delivered when it returned
+    } else {
+      const Inside inside{*call};
+      enter_void(call, "cancel", [&] { api_.cancel(self, &cancel); });
+    }
   }
   call->cancel_delivered = true;
 }
@@ -191,11 +218,38 @@ void Instance::enter_reply(const std::shared_ptr<Operation>& operation, Reply& r
     border.error_message = to_cof(reply.error_message);
     border.retryable = reply.retryable >= 0 ? reply.retryable : (is_retryable(reply.status) ? 1 : 0);
     border.retry_after_ms = reply.retry_after.count();
-    const Inside inside{*operation->call};
-    enter_void(operation->call, "reply", [&] { api_.reply(self, &border); });
+    if (proxy_ != nullptr) {
+      if (reply_remotely(operation, reply, border)) return;
+    } else {
+      const Inside inside{*operation->call};
+      enter_void(operation->call, "reply", [&] { api_.reply(self, &border); });
+    }
   }
-  if (reply.delivered) post(std::move(reply.delivered));
-  if (reply.last) close_operation(*operation);
+  reply_returned(operation, reply.last, std::move(reply.delivered));
+}
+
+// A reply counts as delivered when the child says that reply() returned, so that a slow child slows
+// down who sends to it, as a slow worker does.
+bool Instance::reply_remotely(const std::shared_ptr<Operation>& operation, Reply& reply,
+                              const cof_reply& border) {
+  Proxy::Entered entered;
+  entered.call = operation->call;
+  entered.operation = operation;
+  entered.delivered = std::move(reply.delivered);
+  entered.last = reply.last;
+  const std::int32_t sent = proxy_->enter(entered, [&] {
+    api_.reply(self, &border);
+    return COF_OK;
+  });
+  if (sent == COF_PENDING) return true;
+  reply.delivered = std::move(entered.delivered);
+  return false;
+}
+
+void Instance::reply_returned(const std::shared_ptr<Operation>& operation, bool last,
+                              UniqueFunction<void()> delivered) {
+  if (delivered) post(std::move(delivered));
+  if (last) close_operation(*operation);
 }
 
 void Instance::entry_returned(const std::shared_ptr<Call>& call, std::int32_t status,

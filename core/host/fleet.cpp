@@ -78,9 +78,10 @@ void Fleet::load_next() {
   loads_.pop_front();
 
   Result<std::shared_ptr<const PluginConfig>> settings = make_settings(slot.manifest, slot.config);
-  std::optional<Error> error = check_isolation(slot, config_);
-  if (!error && settings.has_error()) error = settings.error();
-  if (!error && !loader_blocked_by_.empty()) {
+  const bool isolated = is_isolated(slot, config_);
+  std::optional<Error> error;
+  if (settings.has_error()) error = settings.error();
+  if (!error && !isolated && !loader_blocked_by_.empty()) {
     error = make_error("loader_blocked", "plugin \"" + slot.id + "\" cannot be loaded: plugin \"" +
                                              loader_blocked_by_ +
                                              "\" hangs in a constructor and blocks the loader");
@@ -93,8 +94,10 @@ void Fleet::load_next() {
   }
   if (slot.life != nullptr && slot.life->why()) slot.why = slot.life->why();
   if (slot.life != nullptr) retired_.push_back(std::move(slot.life));
-  slot.life = std::make_unique<Lifecycle>(world_, slot.manifest, *settings);
-  slot.life->on_quarantined = [this, alive = alive_] {
+  slot.life = std::make_unique<Lifecycle>(world_, slot.manifest, *settings,
+                                          isolated ? Instance::Isolation::process
+                                                   : Instance::Isolation::in_process);
+  slot.life->on_given_up = [this, alive = alive_] {
     if (*alive) changed();
   };
   slot.life->load(std::exchange(slot.library, nullptr), config_.paths.state / "plugins",

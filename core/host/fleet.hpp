@@ -74,7 +74,7 @@ class Fleet {
   void add_file(const std::filesystem::path& path);
   std::optional<Error> read_file(Slot& slot);
   void refuse(Slot& slot, Error error);
-  std::optional<Error> check_isolation(const Slot& slot, const Config& config) const;
+  bool is_isolated(const Slot& slot, const Config& config) const;
   void warn_of_isolation() const;
   PluginConfig config_of(const std::string& id, const Config& config) const;
 

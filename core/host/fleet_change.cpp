@@ -160,7 +160,10 @@ void Fleet::reconfigure(const Config& config, Done done) {
     candidate.file = slot->file;
     candidate.config = config_of(id, *next);
     if (!candidate.config.enabled) continue;  // it is stopped in the end
-    if (auto error = check_isolation(candidate, *next)) return done(std::move(error));
+    if (is_isolated(candidate, *next) != slot->life->isolated()) {
+      log::warning("another isolation is used when the plugin is started again",
+                   {{"COF_PLUGIN", id}});
+    }
     auto made = make_settings(slot->manifest, candidate.config);
     if (made.has_error()) return done(made.error());
     settings.emplace(id, std::move(*made));

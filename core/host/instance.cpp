@@ -3,6 +3,7 @@
 
 #include "core/host/border.hpp"
 #include "core/host/negotiation.hpp"
+#include "core/host/proxy.hpp"
 
 #include <algorithm>
 #include <thread>
@@ -44,7 +45,8 @@ Operation::Operation(Instance& instance, std::shared_ptr<Call> for_call, std::ui
 
 Operation::~Operation() { instance_.close_operation(*this); }
 
-Instance::Instance(World& world, Manifest manifest, std::shared_ptr<const PluginConfig> config)
+Instance::Instance(World& world, Manifest manifest, std::shared_ptr<const PluginConfig> config,
+                   Isolation isolation)
     : world_{world},
       manifest_{std::move(manifest)},
       config_{std::move(config)},
@@ -66,6 +68,7 @@ Instance::Instance(World& world, Manifest manifest, std::shared_ptr<const Plugin
   border_.version = to_cof(*new std::string{world_.version});
   border_.plugin_id = to_cof(manifest_.id);
   services_ = make_service_state(*this);
+  if (isolation == Isolation::process) proxy_ = std::make_unique<Proxy>(*this);
 }
 
 Instance::~Instance() = default;
@@ -127,10 +130,20 @@ void Instance::reply(const std::shared_ptr<Operation>& operation, Reply reply) {
     if (reply.last) close_operation(*operation);
     return;
   }
-  workers_.post(operation->call->strand,
-                [this, operation, reply = std::move(reply)]() mutable {
-                  enter_reply(operation, reply);
-                });
+  run(operation->call->strand, [this, operation, reply = std::move(reply)]() mutable {
+    enter_reply(operation, reply);
+  });
+}
+
+void Instance::run(Workers::Strand& strand, Workers::Job job, Workers::Order order) {
+  if (proxy_ == nullptr) return workers_.post(strand, std::move(job), order);
+  // The child keeps the order; here an entry is a frame to be sent.
+  if (world_.loop.is_this_thread()) return job();
+  to_loop(std::move(job));
+}
+
+std::int64_t Instance::inside_since(const Call& call) const noexcept {
+  return proxy_ == nullptr ? call.inside_since_ns.load() : proxy_->inside_since(call);
 }
 
 void Instance::on_cancel(const std::shared_ptr<Operation>& operation,
@@ -208,9 +221,9 @@ void Instance::finish(const std::shared_ptr<Call>& call, CallEnd end) {
   if (call->timer != 0) loop().clock().cancel(std::exchange(call->timer, 0));
   cancel_operations(*call);
   call_over(*this, *call);
-  if (call->inside_since_ns != 0 || call->replies_owed != 0) {
-    std::erase_if(lingering_, [](const auto& one) {
-      return one->inside_since_ns == 0 && one->replies_owed == 0;
+  if (inside_since(*call) != 0 || call->replies_owed != 0) {
+    std::erase_if(lingering_, [this](const auto& one) {
+      return inside_since(*one) == 0 && one->replies_owed == 0;
     });
     lingering_.push_back(call);
   }
@@ -221,7 +234,7 @@ void Instance::finish(const std::shared_ptr<Call>& call, CallEnd end) {
 
 bool Instance::unwatched_since_before(std::int64_t mono_ns) {
   const auto hangs = [&](const std::shared_ptr<Call>& call) {
-    const std::int64_t since = call->inside_since_ns;
+    const std::int64_t since = inside_since(*call);
     return since != 0 && since < mono_ns;
   };
   return hangs(own_) || std::any_of(lingering_.begin(), lingering_.end(), hangs);

@@ -90,6 +90,7 @@ class Instance {
     // Loop: who sent the request with this head, see PluginHost::identify().
     std::function<void(std::string head_json, UniqueFunction<void(Result<std::string>)>)> identify =
         {};
+    class ChildStarter* children = nullptr;  // of isolated plugins; null: there are none
   };
   // Counters that services add to, from any thread.
   struct Counters {
@@ -101,7 +102,11 @@ class Instance {
     std::atomic<std::uint64_t> events_dropped{0};
   };
 
-  Instance(World& world, Manifest manifest, std::shared_ptr<const PluginConfig> config);
+  // Where the plugin's code runs: on workers of this process, or in a process of its own, to which
+  // a Proxy speaks.  Then entries are begun on the loop, and workers only wait for the disk.
+  enum class Isolation { in_process, process };
+  Instance(World& world, Manifest manifest, std::shared_ptr<const PluginConfig> config,
+           Isolation isolation = Isolation::in_process);
   ~Instance();
   Instance(const Instance&) = delete;
   Instance& operator=(const Instance&) = delete;
@@ -169,6 +174,12 @@ class Instance {
   void adopt(const cof_plugin& api) noexcept { api_ = api; }
   const cof_plugin& api() const noexcept { return api_; }
   Workers& workers() noexcept { return workers_; }
+  // Null for a plugin in this process.
+  class Proxy* proxy() const noexcept { return proxy_.get(); }
+  // Has `job` enter the plugin, in the strand's order.
+  void run(Workers::Strand& strand, Workers::Job job, Workers::Order order = Workers::Order::usual);
+  // Since when the plugin has been inside an entry of the call, 0: it is not.
+  std::int64_t inside_since(const Call& call) const noexcept;
   CallTable& calls() noexcept { return calls_; }
   int operations_open() const noexcept { return operations_open_; }
 
@@ -191,6 +202,13 @@ class Instance {
   UniqueFunction<void(Call&, const CallEnd&)> on_over;
   // Called when the last operation got its last reply.
   UniqueFunction<void()> on_no_operations;
+
+  // ---- Of an isolated plugin, on the loop: its entries returned ---------------------------------
+
+  void entry_returned(const std::shared_ptr<Call>& call, std::int32_t status, std::string result,
+                      bool too_big);
+  void reply_returned(const std::shared_ptr<Operation>& operation, bool last,
+                      UniqueFunction<void()> delivered);
 
   // ---- On a worker: the entries -----------------------------------------------------------------
 
@@ -216,11 +234,11 @@ class Instance {
     --posting_;
   }
   static const void* query(const cof_host* host, cof_str iid) noexcept;
-  void entry_returned(const std::shared_ptr<Call>& call, std::int32_t status, std::string result,
-                      bool too_big);
   std::int32_t threw(const std::shared_ptr<Call>& call, const char* entry, const char* thrown);
   template <class Entry>
   void enter_void(const std::shared_ptr<Call>& call, const char* name, Entry entry);
+  bool reply_remotely(const std::shared_ptr<Operation>& operation, Reply& reply,
+                      const cof_reply& border);
   void check_result(const Call& call, CallEnd& end) const;
   void enter_reply(const std::shared_ptr<Operation>& operation, Reply& reply);
   using Attached = decltype(Call::attached);
@@ -248,6 +266,7 @@ class Instance {
   std::vector<std::shared_ptr<Call>> lingering_;  // loop: over, but still entered or to be
   Workers workers_;
   ServiceStatePtr services_;
+  std::unique_ptr<class Proxy> proxy_;
 };
 
 }  // namespace cofounder::host

@@ -50,11 +50,22 @@ struct Library {
   std::string sha256;
 };
 
-// Copies the file to FOLDER/SHA256.so (0500 below a 0700 folder), loads that and fetches the one
-// symbol.  glibc knows libraries by name: a name that says the content cannot give old code.
-// This runs the library's constructors, so never call it on the loop.  Codes "unreadable",
-// "plugin_file_changed" (since it was opened), "plugin_not_copied", "plugin_not_loaded",
-// "plugin_invalid".
+// The daemon's own copy of a plugin's file.
+struct LibraryCopy {
+  std::filesystem::path path;   // FOLDER/SHA256.so
+  std::filesystem::path shown;  // the file that people know
+  std::string sha256;
+};
+
+// Copies the file to FOLDER/SHA256.so (0500 below a 0700 folder).  Waits for the disk.  Codes
+// "unreadable", "plugin_file_changed" (since it was opened), "plugin_not_copied".
+Result<LibraryCopy> copy_library(const LibraryFile& file, const std::filesystem::path& folder);
+
+// Loads a library and fetches the one symbol; messages name it as `shown`.  This runs the library's
+// constructors, so never call it on the loop.  Codes "plugin_not_loaded", "plugin_invalid".
+Result<cof_plugin> open_library(const std::string& path, const std::string& shown);
+
+// Both.  glibc knows libraries by name: a name that says the content cannot give old code.
 Result<Library> load_library(const LibraryFile& file, const std::filesystem::path& folder);
 
 // Removes copies that this process did not load.

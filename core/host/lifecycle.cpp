@@ -5,6 +5,7 @@
 #include "core/host/border.hpp"
 #include "core/host/metric_registry.hpp"
 #include "core/host/outcome.hpp"
+#include "core/host/proxy.hpp"
 
 #include <utility>
 
@@ -22,24 +23,23 @@ Instance* keep_for_ever(std::unique_ptr<Instance> instance) {
 
 }  // namespace
 
-// What the load job finds out, for the loop.
-struct Lifecycle::Loading {
-  std::optional<Error> error;
-  std::optional<Library> library;
-};
-
 Lifecycle::Lifecycle(Instance::World& world, Manifest manifest,
-                     std::shared_ptr<const PluginConfig> config)
+                     std::shared_ptr<const PluginConfig> config, Instance::Isolation isolation)
     : world_{world},
-      instance_{keep_for_ever(std::make_unique<Instance>(world, std::move(manifest), config))},
+      instance_{keep_for_ever(
+          std::make_unique<Instance>(world, std::move(manifest), config, isolation))},
       config_{std::move(config)} {
   caller_ = std::make_unique<Caller>(*instance_, [this](const Error& why) {
-    state_ = PluginState::quarantined;
+    state_ = isolated() ? PluginState::failed : PluginState::quarantined;
     last_error_ = why;
     keep_why(why);
     log::error(why.message, {{"COF_PLUGIN", instance_->id()}});
-    if (on_quarantined) on_quarantined();
+    if (isolated()) instance_->proxy()->end(why);
+    if (on_given_up) on_given_up();
   });
+  if (isolated()) {
+    instance_->proxy()->on_lost = [this](const Error& why) { caller_->give_up(why, COF_ECRASHED); };
+  }
 }
 
 Lifecycle::~Lifecycle() {
@@ -47,7 +47,13 @@ Lifecycle::~Lifecycle() {
   caller_->close();
   instance_->set_gone();
   instance_->detach();
-  if (!closed_ && !caller_->given_up()) instance_->workers().abandon();
+  if (isolated()) {
+    instance_->proxy()->on_lost = nullptr;
+    instance_->proxy()->close();
+    instance_->workers().close();
+  } else if (!closed_ && !caller_->given_up()) {
+    instance_->workers().abandon();
+  }
   instance_->on_over = nullptr;
   instance_->on_no_operations = nullptr;
 }
@@ -73,6 +79,8 @@ void Lifecycle::keep_why(const Error& error, int signal, std::string backtrace) 
 
 bool Lifecycle::stuck() const noexcept { return instance_->workers().stuck(); }
 
+int Lifecycle::pid() const noexcept { return isolated() ? instance_->proxy()->pid() : 0; }
+
 const PluginConfig::Deadlines& Lifecycle::deadlines() const { return config_->deadlines; }
 
 void Lifecycle::hook(int kind, const char* name, Milliseconds deadline, Workers::Order order,
@@ -88,43 +96,6 @@ void Lifecycle::hook(int kind, const char* name, Milliseconds deadline, Workers:
   };
   caller_->hook(kind, name, deadline, order, std::move(candidate), std::move(enter),
                 std::move(call_done));
-}
-
-void Lifecycle::load(std::shared_ptr<LibraryFile> file, std::filesystem::path folder, Done done) {
-  state_ = PluginState::starting;
-  const auto loading = std::make_shared<Loading>();
-  // Constructors of the library are the plugin's code, too.  They get the time of configure(): the
-  // file may have to come from a slow disk.
-  hook(COF_CALL_CREATE, "load", deadlines().configure, Workers::Order::exclusive,
-       [loading, file = std::move(file), folder = std::move(folder)](const cof_call&) {
-         Result<Library> library = load_library(*file, folder);
-         if (library.has_error()) {
-           loading->error = library.error();
-           return std::int32_t{COF_EFAILED};
-         }
-         loading->library = std::move(*library);
-         return std::int32_t{COF_OK};
-       },
-       [this, loading, done = std::move(done)](std::optional<Error> error) mutable {
-         if (error) {
-           if (loading->error && !caller_->given_up()) error = loading->error;
-           error->plugin = instance_->id();
-           return done(std::move(error));
-         }
-         loaded_ = true;
-         sha256_ = loading->library->sha256;
-         instance_->adopt(loading->library->api);
-         const Manifest& manifest = instance_->manifest();
-         if (instance_->api().invoke == nullptr &&
-             (!manifest.operations.empty() || !manifest.routes.empty())) {
-           Error invalid = make_error("plugin_invalid",
-                                      "plugin \"" + manifest.id +
-                                          "\" has operations or routes in its manifest, but no invoke");
-           invalid.plugin = manifest.id;
-           return done(std::move(invalid));
-         }
-         create(std::move(done));
-       });
 }
 
 void Lifecycle::create(Done done) {
@@ -291,14 +262,13 @@ void Lifecycle::close(std::optional<Error> error) {
     // Its workers are not free, or it never let go: they cannot be waited for.
     if (!caller_->given_up()) caller_->give_up(*error);
   }
+  if (isolated()) instance_->proxy()->finish();
   closed_ = true;
   caller_->close();
   instance_->set_gone();
   world_.metrics.remove_owner(instance_->id());
-  if (!caller_->given_up()) {
-    instance_->workers().close();
-    state_ = PluginState::stopped;
-  }
+  if (isolated() || !caller_->given_up()) instance_->workers().close();
+  if (!caller_->given_up()) state_ = PluginState::stopped;
   for (Done& done : std::exchange(stop_waiters_, {})) done(error);
 }
 

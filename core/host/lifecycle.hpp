@@ -18,7 +18,8 @@ class Lifecycle {
  public:
   using Done = UniqueFunction<void(std::optional<Error>)>;
 
-  Lifecycle(Instance::World& world, Manifest manifest, std::shared_ptr<const PluginConfig> config);
+  Lifecycle(Instance::World& world, Manifest manifest, std::shared_ptr<const PluginConfig> config,
+            Instance::Isolation isolation = Instance::Isolation::in_process);
   // The instance lives on: see Instance.
   ~Lifecycle();
   Lifecycle(const Lifecycle&) = delete;
@@ -41,7 +42,9 @@ class Lifecycle {
   void set_state(PluginState state) noexcept { state_ = state; }
   bool accepts_calls() const noexcept { return state_ == PluginState::ready; }
   // It hangs in dlopen(), in a constructor of the library, and keeps the loader's lock.
-  bool blocks_loader() const noexcept { return caller_->given_up() && !loaded_; }
+  bool blocks_loader() const noexcept {
+    return !isolated() && caller_->given_up() && !loaded_;
+  }
   // A thread is stuck in the plugin.
   bool stuck() const noexcept;
   const std::optional<Error>& last_error() const noexcept { return last_error_; }
@@ -53,14 +56,22 @@ class Lifecycle {
   // Remembers why it failed, with the calls that are in flight and the last lines of its log.
   void keep_why(const Error& error, int signal = 0, std::string backtrace = {});
   const std::optional<PluginWhy>& why() const noexcept { return why_; }
-  // Called once when the plugin is given up.
-  UniqueFunction<void()> on_quarantined;
+  // Called once when the plugin is given up: quarantined, or (isolated) failed, for its process is
+  // gone.
+  UniqueFunction<void()> on_given_up;
+  bool isolated() const noexcept { return instance_->proxy() != nullptr; }
+  int pid() const noexcept;  // of an isolated one's process, 0: there is none
 
  private:
   using Enter = Instance::Hook;
   struct Loading;
   void hook(int kind, const char* name, Milliseconds deadline, Workers::Order order, Enter enter,
             Done done, std::shared_ptr<const PluginConfig> candidate = nullptr);
+  void load_here(std::shared_ptr<LibraryFile> file, std::filesystem::path folder,
+                 std::shared_ptr<Loading> loading, Done done);
+  void load_in_child(std::shared_ptr<LibraryFile> file, std::filesystem::path folder,
+                     std::shared_ptr<Loading> loading, Done done);
+  void loaded(const Loading& loading, std::optional<Error> error, Done done);
   void create(Done done);
   void configure(int phase, const char* name, std::shared_ptr<const PluginConfig> config,
                  Done done);

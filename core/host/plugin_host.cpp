@@ -2,6 +2,7 @@
 #include "core/host/plugin_host.hpp"
 
 #include "core/base/json.hpp"
+#include "core/host/child_starter.hpp"
 #include "core/host/disk_worker.hpp"
 #include "core/host/files.hpp"
 #include "core/host/fleet.hpp"
@@ -41,13 +42,15 @@ struct PluginHost::State {
         ports{std::move(the_ports)},
         files{config},
         programs{loop, loop.clock(), find_helper("cofounderd-reaper")},
+        children{host::make_plain_starter(loop)},
         world{.loop = loop,
               .ports = ports,
               .files = files,
               .metrics = metrics,
               .version = std::move(version),
               .public_url = config.http.public_url,
-              .programs = &programs},
+              .programs = &programs,
+              .children = children.get()},
         fleet{world, config} {}
   // What is being written for a plugin counts against its limits, so it needs the world.
   ~State() { files.disk().stop(); }
@@ -57,6 +60,7 @@ struct PluginHost::State {
   Files files;
   MetricRegistry metrics;
   Programs programs;
+  std::unique_ptr<host::ChildStarter> children;
   host::Instance::World world;
   host::Fleet fleet;
   std::string identity_plugin;
@@ -333,13 +337,14 @@ PluginInfo info_of(const host::Slot& slot) {
   info.summary = slot.manifest.summary;
   info.file = slot.file.string();
   info.state = slot.state();
-  info.isolation = "in-process";
+  info.isolation = slot.life != nullptr && slot.life->isolated() ? "process" : "in-process";
   info.parallel = slot.manifest.parallel;
   info.interfaces = slot.interfaces;
   info.restarts = slot.restarts;
   info.last_error = slot.error;
   if (slot.life == nullptr) return info;
   host::Lifecycle& life = *slot.life;
+  info.pid = life.pid();
   host::Instance::Counters& counters = life.instance().counters();
   info.sha256 = life.sha256();
   info.calls = counters.calls;

@@ -30,7 +30,8 @@ struct PluginInfo {
   std::string file;
   std::string sha256;
   PluginState state = PluginState::loaded;
-  std::string isolation;  // "in-process"
+  std::string isolation;  // "in-process" or "process"
+  int pid = 0;            // of its process, 0: it has none
   bool parallel = false;
   std::vector<std::string> interfaces;  // that it asked for and got
   std::uint64_t calls = 0;

@@ -2,6 +2,9 @@
 // What a call into a plugin costs, beside a bare hop to another thread and back.
 #include "tests/host/host_world.hpp"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
@@ -54,6 +57,32 @@ double bare_hop(int rounds) {
   return median(std::move(took));
 }
 
+// The floor of isolated calls: two processes that wake each other by a pair of sockets.
+double bare_ping_pong(int rounds) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0) std::abort();
+  const pid_t other = ::fork();
+  if (other < 0) std::abort();
+  char packet[64] = {};
+  if (other == 0) {
+    ::close(ends[0]);
+    while (::recv(ends[1], packet, sizeof packet, 0) > 0) {
+      if (::send(ends[1], packet, sizeof packet, 0) < 0) break;
+    }
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  std::vector<double> took;
+  for (int i = 0; i < rounds; ++i) {
+    const auto begin = Clock::now();
+    if (::send(ends[0], packet, sizeof packet, 0) < 0) std::abort();
+    if (::recv(ends[0], packet, sizeof packet, 0) <= 0) std::abort();
+    took.push_back(microseconds(Clock::now() - begin));
+  }
+  ::close(ends[0]);
+  return median(std::move(took));
+}
+
 // Keeps `in_flight` calls running until there were `calls` of them.
 class Pump {
  public:
@@ -95,15 +124,18 @@ class Pump {
   std::vector<double> took_;
 };
 
-int run() {
+int run(bool isolated) {
+  const double ping_pong = isolated ? bare_ping_pong(20'000) : 0;
   test::HostWorld world;
   world.add("echo");
+  world.plugin("echo").isolation = isolated ? "process" : "in-process";
   if (world.start()) return 1;
-  const double floor = bare_hop(20'000);
+  const double floor = isolated ? ping_pong : bare_hop(20'000);
   const double idle = Pump{world, 1, 20'000}.run();
   const double busy = Pump{world, 64, 200'000}.run();
-  std::printf("bare two-thread hop            %8.2f us (p50)\n", floor);
-  std::printf("plugin call, one at a time     %8.2f us (p50), %.2f x the hop\n", idle, idle / floor);
+  std::printf("%s %8.2f us (p50)\n",
+              isolated ? "bare SOCK_SEQPACKET ping-pong " : "bare two-thread hop           ", floor);
+  std::printf("plugin call, one at a time     %8.2f us (p50), %.2f x that\n", idle, idle / floor);
   std::printf("plugin call, 64 in flight      %8.2f us (mean)\n", busy);
   return world.stop() ? 0 : 1;
 }
@@ -111,4 +143,8 @@ int run() {
 }  // namespace
 }  // namespace cofounder
 
-int main() { return cofounder::run(); }
+int main() {
+  const int in_process = cofounder::run(false);
+  std::printf("in a process of its own:\n");
+  return in_process + cofounder::run(true);
+}

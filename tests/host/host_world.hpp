@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -28,6 +29,13 @@ class HostWorld {
     config.paths.scratch = folder / "scratch";
     config.plugins.directories = {folder / "plugins"};
     config.plugins.isolation = "in-process";
+    // The same tests for both kinds of isolation: the default is for those outside the first folder.
+    const char* const isolation = std::getenv("COFOUNDER_TEST_ISOLATION");
+    if (isolation != nullptr && *isolation != '\0') {
+      config.plugins.isolation = isolation;
+      config.plugins.directories = {folder / "shipped", folder / "plugins"};
+      std::filesystem::create_directory(folder / "shipped");
+    }
     for (const char* part : {"state", "scratch", "plugins"}) {
       std::filesystem::create_directory(folder / part);
     }
@@ -47,6 +55,13 @@ class HostWorld {
         std::filesystem::path{COFOUNDER_BINARY_DIR} / "fixtures" / (fixture + ".so"),
         folder / "plugins" / (file + ".so"));
   }
+  // Plugins that do not come back: in this process they are quarantined, and their threads are left
+  // behind; a process of their own is ended, and nothing is left.
+  bool isolated() const { return config.plugins.isolation == "process"; }
+  PluginState given_up_state() const {
+    return isolated() ? PluginState::failed : PluginState::quarantined;
+  }
+  std::string given_up_code() const { return isolated() ? "plugin_stuck" : "plugin_quarantined"; }
   PluginConfig& plugin(const std::string& id) { return config.plugin[id]; }
 
   // Runs the loop until `done` says so; a test that waits in vain fails after a while.

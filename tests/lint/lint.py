@@ -19,7 +19,9 @@ MAY_INCLUDE = {
     "core/http": ["core/base/", "core/http/"],
     "core/scheduler": ["core/base/", "core/scheduler/"],
     "core/store": ["core/base/", "core/scheduler/", "core/store/"],
-    "core/host": ["core/base/", "core/config/", "core/http/", "core/scheduler/",
+    "core/wire": ["core/base/", "core/wire/"],
+    "core/plugin_host": ["core/base/", "core/wire/", "core/plugin_host/", "core/host/library.hpp"],
+    "core/host": ["core/base/", "core/config/", "core/http/", "core/scheduler/", "core/wire/",
                   "core/process/", "core/host/"],
     "core/control": ["core/base/", "core/config/", "core/http/", "core/scheduler/", "core/control/",
                      "core/host/plugin_host.hpp", "core/host/manifest.hpp", "core/host/files.hpp"],
@@ -84,7 +86,8 @@ def check_includes(path, name, lines):
             breach(path, number, "the C ABI includes <stddef.h> and <stdint.h> only")
         if allowed and quote == '"' and not any(target.startswith(a) for a in allowed):
             breach(path, number, f"{folder} may not include {target}")
-        if allowed and target.startswith("cofounder/") and folder not in ("core/host", "core/daemon"):
+        if allowed and target.startswith("cofounder/") and folder not in (
+                "core/host", "core/daemon", "core/wire", "core/plugin_host"):
             breach(path, number, f"{folder} may not include the SDK")
         if name.startswith("core/"):
             for pattern, where in BORDERS:

@@ -193,8 +193,8 @@ TEST_F(OauthTest, WrongAnswersOfTheProviderAreTypedErrors) {
   }
   for (const auto& [how, wanted] : {std::pair{COF_ETIMEDOUT, 504}, std::pair{COF_ETOOBIG, 502},
                                           std::pair{COF_EUNAVAILABLE, 503}}) {
-    instead = [how = how](const auto&) {
-      return std::make_unique<HttpAnswer>(HttpAnswer::broken(how));
+    instead = [transport = how](const auto&) {
+      return std::make_unique<HttpAnswer>(HttpAnswer::broken(transport));
     };
     Browser browser;
     EXPECT_EQ(log_in("github", &browser).status, wanted);

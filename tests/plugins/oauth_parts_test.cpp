@@ -22,7 +22,7 @@ TEST(OauthParts, PkceVectors) {
   for (const Json& one : all.at("pkce")) {
     const std::string verifier = one.at("verifier");
     EXPECT_TRUE(oauth::is_code_verifier(verifier));
-    EXPECT_EQ(oauth::code_challenge(verifier), one.at("challenge"));
+    EXPECT_EQ(oauth::code_challenge(verifier), one.at("challenge").get<std::string>());
   }
   for (const Json& one : all.at("pkce_invalid")) {
     EXPECT_FALSE(oauth::is_code_verifier(one.at("verifier").get<std::string>())) << one.at("name");

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -44,10 +46,13 @@ class Watched {
   std::size_t size() const { return alive_.size(); }
   // How many are alive after at most so long.
   int alive_after(int ms) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds{ms};
     int count = 0;
     for (const Descriptor& one : alive_) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+          until - std::chrono::steady_clock::now());
       pollfd polled{one.get(), POLLIN, 0};
-      if (::poll(&polled, 1, ms) == 0) ++count;
+      if (::poll(&polled, 1, std::max(0, static_cast<int>(left.count()))) == 0) ++count;
     }
     return count;
   }

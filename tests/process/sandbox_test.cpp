@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -198,6 +199,29 @@ constexpr Refusal refusals[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Kernel, Refused, testing::ValuesIn(refusals),
                          [](const auto& row) { return std::string{row.param.act}; });
+
+TEST(Sandbox, AnIdleChildHasLittleMemoryOfItsOwn) {
+  if (has_any_sanitizer()) GTEST_SKIP() << "sanitizers have memory of their own";
+  if (::geteuid() != 0) GTEST_SKIP() << "only root may look into a child: it is not dumpable";
+  ProcessWorld world;
+  auto spec = world.probe("wait");
+  Descriptor answer;
+  ProcessWorld::add_answer(spec, answer);
+  spec.descriptors.push_back({Descriptor{::open("/dev/null", O_WRONLY | O_CLOEXEC)}, 5});
+  auto child = world.start(std::move(spec));
+  ASSERT_TRUE(child) << child.error().message;
+  pollfd ready{answer.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&ready, 1, 20'000), 1);
+  ASSERT_EQ(read_all(answer.get()), "ready");
+  std::ifstream file{"/proc/" + std::to_string(child->pid()) + "/smaps_rollup"};
+  std::uint64_t dirty_kib = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("Private_Dirty:")) dirty_kib = std::stoull(line.substr(14));
+  }
+  RecordProperty("private_dirty_kib", std::to_string(dirty_kib));
+  EXPECT_GT(dirty_kib, 0U);
+  EXPECT_LT(dirty_kib, 2'048U);
+}
 
 // -- limits, which hold without cgroups --
 

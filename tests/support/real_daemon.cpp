@@ -108,18 +108,22 @@ std::optional<int> Child::wait(std::chrono::milliseconds most) {
 // ---- RealDaemon ---------------------------------------------------------------------------
 
 RealDaemon::RealDaemon(const std::vector<std::string>& plugins) {
-  for (const char* name : {"state", "scratch", "plugins", "files", "conf.d"}) {
+  for (const char* name : {"state", "scratch", "plugins", "shipped", "files", "conf.d"}) {
     fs::create_directory(folder() / name);
   }
   for (const std::string& file : plugins) add_plugin(file);
   const std::string at = folder().string();
+  // The default is for plugins outside the first folder.
+  const char* const asked = std::getenv("COFOUNDER_TEST_ISOLATION");
+  const std::string isolation = asked == nullptr || *asked == '\0' ? "in-process" : asked;
   write_file(config(), "[paths]\nstate = \"" + at + "/state\"\nscratch = \"" + at +
                            "/scratch\"\n[control]\nsocket = \"" + socket().string() +
                            "\"\ngroup = \"\"\n[control.access]\nadmin = [\"" +
                            (::getuid() == 0 ? "root" : std::getenv("USER")) +
                            "\"]\noperate = []\n[files]\nread = [\"" + at +
                            "/files\"]\n[plugins]\ndirectories = [\"" + at +
-                           "/plugins\"]\nisolation = \"in-process\"\n[log]\ntarget = \"stderr\"\n");
+                           "/shipped\", \"" + at + "/plugins\"]\nisolation = \"" + isolation +
+                           "\"\n[log]\ntarget = \"stderr\"\n");
 }
 
 void RealDaemon::add_plugin(const std::string& file) {

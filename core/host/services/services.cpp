@@ -14,7 +14,7 @@ struct Entry {
   const void* (*table)() noexcept;
 };
 
-constexpr std::array<Entry, 17> entries = {{{"cof.log/1", log_table},
+constexpr std::array<Entry, 18> entries = {{{"cof.log/1", log_table},
                                             {"cof.error/1", error_table},
                                             {"cof.config/1", config_table},
                                             {"cof.secret/1", secret_table},

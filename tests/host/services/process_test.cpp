@@ -271,7 +271,7 @@ TEST_F(ProcessServiceTest, EndsWithTheCancelOfItsCall) {
   EXPECT_EQ(end.status, COF_ECANCELLED) << "within half of the plugin's grace time, not its own";
   EXPECT_EQ(end.value, -SIGKILL);
   EXPECT_FALSE(is_locked(lock()));
-  EXPECT_EQ(metric("plugin_left_open", "kind", "program"), 0);
+  EXPECT_EQ(metric("cofounderd_plugin_left_open", "kind", "program"), 0);
 }
 
 TEST_F(ProcessServiceTest, EndsWithTheEndOfItsCall) {
@@ -281,7 +281,7 @@ TEST_F(ProcessServiceTest, EndsWithTheEndOfItsCall) {
   end(call);
   EXPECT_EQ(last(1).status, COF_ECANCELLED);
   EXPECT_EQ(tree.alive_after(0), 0);
-  EXPECT_EQ(metric("plugin_left_open", "kind", "program"), 1);
+  EXPECT_EQ(metric("cofounderd_plugin_left_open", "kind", "program"), 1);
 }
 
 TEST_F(ProcessServiceTest, EndsWithThePlugin) {

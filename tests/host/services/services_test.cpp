@@ -24,7 +24,7 @@ TEST_F(ServiceTest, EveryInterfaceHasATableWithEverySlot) {
     }
     seen.insert(iid);
   }
-  EXPECT_EQ(seen.size(), 17u);
+  EXPECT_EQ(seen.size(), 18u);
   EXPECT_EQ(find_service("cof.http/2"), nullptr);
   EXPECT_EQ(find_service(""), nullptr);
 }

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/host/proxy.hpp"
+
+#include "core/base/log.hpp"
+#include "core/host/border.hpp"
+#include "core/host/proxy_entries.hpp"
+#include "core/wire/trampolines.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace cofounder::host {
+namespace {
+
+// Entries that the child has and did not end: so much lies in its memory and in the socket.
+constexpr std::size_t sent_entries_max = 256;
+constexpr std::size_t sent_bytes_max = 4u << 20;
+// Over this the child is ended: it asks and asks and never takes what it asked for.
+constexpr std::size_t waiting_entries_most = 100'000;
+constexpr std::size_t waiting_bytes_most = 256u << 20;
+
+// The page that both see; nobody can make it smaller.
+wire::Descriptor make_pulse(wire::Pulse*& pulse) {
+  wire::Descriptor page{::memfd_create("pulse", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+  if (!page || ::ftruncate(page.get(), wire::pulse_bytes) != 0 ||
+      ::fcntl(page.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    return {};
+  }
+  void* const data = ::mmap(nullptr, wire::pulse_bytes, PROT_READ, MAP_SHARED, page.get(), 0);
+  if (data == MAP_FAILED) return {};
+  pulse = static_cast<wire::Pulse*>(data);
+  return page;
+}
+
+wire::Load make_load(Instance& instance, const LibraryCopy& copy) {
+  wire::Load load;
+  load.library = copy.path.native();
+  load.shown = copy.shown.native();
+  load.plugin_id = instance.id();
+  load.daemon_version = instance.world().version;
+  load.threads = static_cast<std::uint32_t>(
+      instance.manifest().parallel ? std::clamp(instance.config()->limits.threads, 1, 256) : 1);
+  load.minors.resize(wire::AllServices::count);
+  for (const ServiceVersion& service : services()) {
+    const auto number = wire::interface_number(service.iid);
+    if (!number) continue;
+    load.minors[*number] = static_cast<char>(service.minor);
+    if (instance.names(service.iid)) load.granted |= 1U << *number;
+  }
+  return load;
+}
+
+}  // namespace
+
+Proxy::Proxy(Instance& instance) : instance_{instance} {}
+
+Proxy::~Proxy() {
+  *alive_ = false;
+  if (pulse_ != nullptr) ::munmap(pulse_, wire::pulse_bytes);
+}
+
+Error Proxy::make_why(const char* code, const std::string& what) const {
+  Error why = make_error(code, "plugin \"" + instance_.id() + "\" " + what, true);
+  why.plugin = instance_.id();
+  why.hint = "cofounderctl plugin start " + instance_.id();
+  return why;
+}
+
+// ---- The child's life ----------------------------------------------------------------------------
+
+void Proxy::load(ChildStarter& starter, std::string program, LibraryCopy copy, Loaded done) {
+  int ends[2] = {-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    return done(make_why("child_not_started", std::string{"has no socket: "} + std::strerror(errno)));
+  }
+  link_ = std::make_unique<ChildLink>(instance_.loop(), wire::Descriptor{ends[0]});
+  ChildOrder order;
+  order.socket = wire::Descriptor{ends[1]};
+  // The child's end waits in recvmsg(): blocking belongs to the open file, which each end has for
+  // itself.
+  if (::fcntl(order.socket.get(), F_SETFL, 0) != 0) {
+    return done(make_why("child_not_started", std::string{"has no socket: "} + std::strerror(errno)));
+  }
+  order.arguments = {"cofounderd-plugin-host", instance_.id()};
+  order.program = std::move(program);
+  link_->on_frame = [this](wire::Incoming& incoming) { on_frame(incoming); };
+  link_->on_broken = [this](wire::Broken why) { broken(why); };
+  link_->on_closed = [this] {
+    // Its end follows, with the reason; one that only closed the socket is of no use.
+    if (process_ != nullptr) process_->kill();
+  };
+  loaded_ = std::move(done);
+  starter.start(std::move(order), [this, alive = alive_, copy = std::move(copy)](
+                                      Result<std::unique_ptr<ChildProcess>> started) mutable {
+    if (*alive) on_started(std::move(copy), std::move(started));
+  });
+}
+
+void Proxy::on_started(LibraryCopy copy, Result<std::unique_ptr<ChildProcess>> started) {
+  if (finished_) return;  // the child, if there is one, ends with `started`
+  if (started.has_error()) return std::exchange(loaded_, nullptr)(started.error());
+  process_ = std::move(*started);
+  process_->on_exit([this](const ChildEnd& how) { on_exit(how); });
+  wire::Descriptor page = make_pulse(pulse_);
+  if (!page) return end(make_why("child_not_started", "has no memory to share with the daemon"));
+  wire::Begin begin;
+  begin.build = wire::build();
+  wire::Header header;
+  header.kind = wire::Kind::begin;
+  link_->send(header, encode(begin), std::move(page));
+  header.kind = wire::Kind::load;
+  link_->send(header, encode(make_load(instance_, copy)));
+  link_->start();
+}
+
+void Proxy::on_exit(const ChildEnd& how) {
+  if (!finished_) link_->drain();  // what it said before it ended counts
+  process_ = nullptr;
+  if (finished_) return;
+  const std::string what =
+      how.signal != 0 ? "was killed by signal " + std::to_string(how.signal) + " (" +
+                            ::strsignal(how.signal) + ")"
+                      : "ended its process with status " + std::to_string(how.code);
+  lost(make_why("plugin_crashed", what));
+}
+
+void Proxy::end(Error why) {
+  if (process_ != nullptr) process_->kill();
+  lost(std::move(why));
+}
+
+void Proxy::broken(wire::Broken why) {
+  end(make_why("plugin_broke_protocol",
+               std::string{"sent the daemon "} + wire::to_text(why) + ", so it was ended"));
+}
+
+void Proxy::lost(Error why) {
+  if (std::exchange(finished_, true)) return;
+  link_->close();
+  waiting_.clear();
+  pending_.clear();
+  loaded_ = nullptr;
+  if (on_lost) on_lost(why);
+}
+
+void Proxy::finish() {
+  if (std::exchange(finished_, true)) return;
+  if (link_ != nullptr) link_->close();
+  pending_.clear();
+  waiting_.clear();
+  if (process_ == nullptr) return;
+  instance_.loop().clock().call_after(Milliseconds{2'000}, [this, alive = alive_] {
+    if (*alive && process_ != nullptr) process_->kill();
+  });
+}
+
+void Proxy::close() {
+  finish();
+  link_ = nullptr;
+  process_ = nullptr;
+}
+
+int Proxy::pid() const noexcept { return process_ == nullptr ? 0 : process_->pid(); }
+
+std::uint64_t Proxy::beats() const noexcept {
+  return pulse_ == nullptr ? 0 : pulse_->beats.load(std::memory_order_relaxed);
+}
+
+std::int64_t Proxy::inside_since(const Call& call) const noexcept {
+  if (pulse_ == nullptr || finished_) return 0;
+  for (const wire::Pulse::Thread& thread : pulse_->threads) {
+    const std::uint64_t sequence = thread.sequence.load(std::memory_order_acquire);
+    if (sequence == 0) continue;
+    const auto it = pending_.find(sequence);
+    if (it != pending_.end() && it->second.entered.call.get() == &call) {
+      return std::max<std::int64_t>(thread.since_ns.load(std::memory_order_relaxed), 1);
+    }
+  }
+  return 0;
+}
+
+// ---- Entries -------------------------------------------------------------------------------------
+
+void Proxy::make_api(std::uint32_t entries) {
+  api_ = all_entry_stubs();
+  api_.struct_size = sizeof api_;
+  api_.abi_major = COF_ABI_MAJOR;
+  api_.abi_minor = COF_ABI_MINOR;
+  std::uint32_t bit = 1;
+  [&]<class... S>(wire::Slots<S...>) {
+    ((api_.*S::member = (entries & bit) != 0 ? api_.*S::member : nullptr, bit <<= 1), ...);
+  }(wire::EntrySlots{});
+}
+
+bool Proxy::has_room(std::size_t bytes) const noexcept {
+  if (held_ != 0) return false;
+  if (sent_entries_ == 0) return true;
+  return sent_entries_ < sent_entries_max && sent_bytes_ + bytes <= sent_bytes_max;
+}
+
+std::int32_t Proxy::send_entry(wire::Entry entry, std::string arguments) {
+  if (finished_ || entering_ == nullptr) return COF_ECRASHED;
+  if (arguments.size() > wire::frame_bytes_max) return COF_ETOOBIG;
+  const std::size_t bytes = arguments.size();
+  const std::uint64_t sequence = ++last_sequence_;
+  if (waiting_.empty() && has_room(bytes)) {
+    wire::Header header;
+    header.kind = wire::Kind::entry;
+    header.slot = static_cast<std::uint8_t>(entry);
+    header.sequence = sequence;
+    if (!link_->send(header, arguments)) return COF_EUNAVAILABLE;
+    ++sent_entries_;
+    sent_bytes_ += bytes;
+  } else {
+    waiting_.push_back({sequence, entry, std::move(arguments)});
+    waiting_bytes_ += bytes;
+  }
+  pending_.emplace(sequence, Pending{std::move(*entering_), entry, bytes});
+  sent_ = true;
+  if (waiting_.size() > waiting_entries_most || waiting_bytes_ > waiting_bytes_most) {
+    instance_.loop().post([this, alive = alive_] {
+      if (*alive && !finished_) broken(wire::Broken::too_many_waiting);
+    });
+  }
+  return COF_PENDING;
+}
+
+void Proxy::send_waiting() {
+  while (!waiting_.empty() && has_room(waiting_.front().arguments.size())) {
+    Waiting& next = waiting_.front();
+    wire::Header header;
+    header.kind = wire::Kind::entry;
+    header.slot = static_cast<std::uint8_t>(next.entry);
+    header.sequence = next.sequence;
+    if (!link_->send(header, next.arguments)) {
+      return end(make_why("child_not_reachable", "could not be sent an entry: no memory"));
+    }
+    ++sent_entries_;
+    sent_bytes_ += next.arguments.size();
+    waiting_bytes_ -= next.arguments.size();
+    waiting_.pop_front();
+  }
+}
+
+void Proxy::on_returned(const wire::Frame& frame) {
+  const auto it = pending_.find(frame.header.sequence);
+  // The front of those that wait is the oldest that the child cannot know.
+  const bool unsent = !waiting_.empty() && frame.header.sequence >= waiting_.front().sequence;
+  if (it == pending_.end() || unsent) return broken(wire::Broken::bad_sequence);
+  const auto returned = wire::decode_returned(frame.arguments);
+  if (!returned) return broken(wire::Broken::bad_argument);
+  Pending pending = std::move(it->second);
+  pending_.erase(it);
+  --sent_entries_;
+  sent_bytes_ -= pending.bytes;
+  Entered& entered = pending.entered;
+  if (pending.entry == wire::Entry::reply) {
+    instance_.reply_returned(entered.operation, entered.last, std::move(entered.delivered));
+  } else if (pending.entry == wire::Entry::cancel) {
+    entered.call->cancel_delivered = true;
+  } else {
+    end_entry(std::move(entered.call), *returned);
+  }
+  if (!finished_) send_waiting();
+}
+
+void Proxy::end_entry(std::shared_ptr<Call> call, const wire::Returned& returned) {
+  if (returned.result.size() <= loop_bytes_max) {
+    return instance_.entry_returned(call, returned.status, std::string{returned.result},
+                                    returned.too_big);
+  }
+  const auto strand = std::make_shared<Workers::Strand>();
+  instance_.workers().post(*strand, [this, strand, call = std::move(call), status = returned.status,
+                                     result = std::string{returned.result}]() mutable {
+    instance_.entry_returned(call, status, std::move(result), false);
+  });
+}
+
+// ---- What the child sends ------------------------------------------------------------------------
+
+void Proxy::on_frame(wire::Incoming& incoming) {
+  if (finished_) return;
+  const wire::Frame& frame = incoming.frame;
+  if ((frame.header.kind == wire::Kind::loaded) == is_loaded_) {
+    return broken(wire::Broken::out_of_turn);
+  }
+  // Requests are checked when they are decoded to be made.
+  if (frame.header.kind == wire::Kind::request) return on_request(incoming);
+  const wire::Broken why = wire::check_arguments(frame.header, frame.arguments);
+  if (why != wire::Broken::no) return broken(why);
+  if (frame.header.kind == wire::Kind::loaded) return on_loaded(frame);
+  on_returned(frame);
+}
+
+void Proxy::on_loaded(const wire::Frame& frame) {
+  const auto loaded = wire::decode_loaded(frame.arguments);
+  if (!loaded) return broken(wire::Broken::bad_argument);
+  is_loaded_ = true;
+  Loaded done = std::exchange(loaded_, nullptr);
+  if (loaded->status != COF_OK) {
+    const bool known = is_error_code(loaded->code) && is_utf8(loaded->text);
+    Error error = make_error(known ? std::string{loaded->code} : "plugin_not_loaded",
+                             known ? std::string{cut_text(loaded->text, 4'096)}
+                                   : "plugin \"" + instance_.id() + "\" could not be loaded");
+    return done(std::move(error));
+  }
+  make_api(loaded->entries);
+  if (api_.create == nullptr || api_.destroy == nullptr) return broken(wire::Broken::bad_argument);
+  done(std::nullopt);
+}
+
+}  // namespace cofounder::host

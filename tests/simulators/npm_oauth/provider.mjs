@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// node provider.mjs DAEMON PLUGIN FOLDER: the plugin logs somebody in with a certified OpenID provider.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import Provider from 'oidc-provider';
+
+const [daemon, plugin, folder] = process.argv.slice(2);
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((listening) => server.once('listening', listening));
+  const { port } = server.address();
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+const site = `http://127.0.0.1:${await freePort()}`;
+const opPort = await freePort();
+const issuer = `http://127.0.0.1:${opPort}`;
+const secret = 'a secret: with/strange+signs & more than 32';
+
+const op = new Provider(issuer, {
+  clients: [{ client_id: 'cofounder', client_secret: secret, redirect_uris: [`${site}/oauth/op/callback`],
+    grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], application_type: 'native' }],
+  features: { revocation: { enabled: true }, devInteractions: { enabled: true } },
+  pkce: { required: () => true },
+  scopes: ['openid', 'offline_access', 'email', 'profile'],
+  claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name', 'preferred_username'] },
+  findAccount: (_, id) => ({ accountId: id,
+    claims: () => ({ sub: id, email: 'ada@example.com', email_verified: true, name: 'Ada' }) }),
+  ttl: { AccessToken: 2 },
+});
+const server = http.createServer(op.callback()).listen(opPort, '127.0.0.1');
+
+class Browser {
+  jar = new Map();
+  async go(url, options = {}) {
+    const origin = new URL(url).origin;
+    const jar = this.jar.get(origin) ?? new Map();
+    this.jar.set(origin, jar);
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+    const answer = await fetch(url, { redirect: 'manual', ...options,
+      headers: { ...options.headers, ...(cookie && { cookie }) } });
+    for (const line of answer.headers.getSetCookie()) {
+      const [name, value] = line.split(';')[0].split(/=(.*)/s);
+      jar.set(name, value);
+    }
+    return answer;
+  }
+  // Follows redirects, and fills in the provider's pages, until it is back at the site.
+  async logIn() {
+    let url = `${site}/oauth/op/login?return_to=/oauth/me`;
+    for (let step = 0; step < 20; ++step) {
+      const answer = await this.go(url);
+      const place = answer.headers.get('location');
+      if (place) {
+        url = new URL(place, url).href;
+        if (url === `${site}/oauth/me`) return this.go(url);
+        continue;
+      }
+      const page = await answer.text();
+      const form = /<form[^>]*action="([^"]+)"/.exec(page);
+      if (!form) assert.fail(`${url}: ${answer.status} ${page}`);
+      const prompt = /name="prompt" value="(\w+)"/.exec(page)[1];
+      const sent = await this.go(new URL(form[1], url).href, { method: 'POST',
+        body: new URLSearchParams({ prompt, ...(prompt === 'login' && { login: 'ada', password: 'x' }) }) });
+      url = new URL(sent.headers.get('location'), url).href;
+    }
+    return assert.fail('too many redirects');
+  }
+}
+
+rmSync(folder, { recursive: true, force: true });
+for (const part of ['', 'state', 'scratch', 'plugins', 'conf.d']) mkdirSync(`${folder}/${part}`, { recursive: true });
+copyFileSync(plugin, `${folder}/plugins/oauth.so`);
+writeFileSync(`${folder}/c.toml`, `allow_plain_secrets = true
+[paths]\nstate = "${folder}/state"\nscratch = "${folder}/scratch"
+[control]\nsocket = "${folder}/s"\ngroup = ""
+[plugins]\ndirectories = ["${folder}/plugins"]\nisolation = "in-process"
+[log]\ntarget = "stderr"
+[http]\nlisten = ["${site.slice(7)}"]\npublic_url = "${site}"
+[plugin.oauth.op]\nkind = "oidc"\nissuer = "${issuer}"\nclient_id = "cofounder"
+client_secret = "${secret}"\nscopes = ["openid", "email", "profile", "offline_access"]\n`);
+const child = spawn(daemon, ['--config', `${folder}/c.toml`], { stdio: 'inherit' });
+try {
+  for (let tries = 0; ; ++tries) {
+    const answer = await fetch(`${site}/oauth/providers`).catch(() => undefined);
+    if (answer?.status === 200) break;
+    assert.ok(tries < 100, 'the daemon did not start');
+    await new Promise((again) => setTimeout(again, 100));
+  }
+  const browser = new Browser();
+  const me = await browser.logIn();
+  const who = await me.json();
+  assert.equal(me.status, 200, JSON.stringify(who));
+  assert.equal(who.subject, 'op:ada');
+  assert.equal(who.email, 'ada@example.com');
+  console.log('ok login');
+  await new Promise((over) => setTimeout(over, 2500));
+  assert.equal((await browser.go(`${site}/oauth/me`)).status, 200);
+  console.log('ok refresh');
+  const out = await (await browser.go(`${site}/oauth/logout`, { method: 'POST' })).json();
+  assert.deepEqual(out, { logged_out: true, revoked_at_provider: true });
+  assert.equal((await browser.go(`${site}/oauth/me`)).status, 401);
+  console.log('ok logout');
+} finally {
+  child.kill();
+  server.close();
+}
+process.exit(0);
