@@ -9,6 +9,7 @@
 #include "core/host/outcome.hpp"
 
 #include <cassert>
+#include <ctime>
 #include <utility>
 
 namespace cofounder {
@@ -286,6 +287,14 @@ void PluginHost::deliver_event(std::string_view topic, std::string_view json) {
 
 namespace {
 
+// Of another process, 0 for none.
+double cpu_seconds_of(int pid) {
+  clockid_t clock{};
+  timespec used{};
+  if (pid == 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
 PluginInfo info_of(const host::Slot& slot) {
   PluginInfo info;
   info.id = slot.id;
@@ -310,7 +319,7 @@ PluginInfo info_of(const host::Slot& slot) {
   info.queued = life.caller().queued();
   info.latency_p50_ms = life.caller().latency_ms(0.5);
   info.latency_p99_ms = life.caller().latency_ms(0.99);
-  info.cpu_seconds = life.instance().workers().cpu_seconds();
+  info.cpu_seconds = life.instance().workers().cpu_seconds() + cpu_seconds_of(info.pid);
   if (!info.last_error) info.last_error = life.last_error();
   return info;
 }
