@@ -353,7 +353,7 @@ TEST_F(FilesTest, ANewDaemonRemovesWhatADeadOneLeft) {
 
   open();
   files->wait_until_removed();
-  EXPECT_EQ(entries("scratch/attempt/x"), 0u);
+  EXPECT_EQ(entries("scratch/attempt"), 0u);
   EXPECT_EQ(entries("scratch/trash"), 0u);
   EXPECT_EQ(entries("scratch/uploads"), 2u);
   EXPECT_EQ(files->tasks(), (std::vector<TaskId>{6, 7}));
