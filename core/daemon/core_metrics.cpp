@@ -15,9 +15,6 @@
 namespace cofounder {
 namespace {
 
-constexpr std::array<double, 13> duration_bounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-                                                 1,     2.5,  5,     10,   60,  300};
-
 void begin_family(json::Writer& out, std::string_view name, std::string_view kind,
                   std::string_view help, std::string_view unit = {}) {
   out.begin_object()
@@ -37,6 +34,26 @@ void write_sample(json::Writer& out,
   out.begin_object().key("labels").begin_object();
   for (const auto& [name, text] : labels) out.member(name, text);
   out.end_object().member("value", value).end_object();
+}
+
+void write_histogram(json::Writer& out,
+                     std::initializer_list<std::pair<std::string_view, std::string_view>> labels,
+                     const Durations& durations) {
+  out.begin_object().key("labels").begin_object();
+  for (const auto& [name, text] : labels) out.member(name, text);
+  out.end_object().key("buckets").begin_array();
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < durations.buckets.size(); ++i) {
+    below += durations.buckets[i];
+    out.begin_array();
+    if (i < Durations::bounds.size()) {
+      out.number(Durations::bounds[i]);
+    } else {
+      out.string("+Inf");
+    }
+    out.unsigned_integer(below).end_array();
+  }
+  out.end_array().member("sum", durations.sum).member("count", durations.count).end_object();
 }
 
 void write_single(json::Writer& out, std::string_view name, std::string_view kind,
@@ -104,6 +121,31 @@ void write_plugins(json::Writer& out, const PluginHost& plugins) {
     write_sample(out, {{"plugin", plugin.id}}, plugin.in_flight);
   }
   end_family(out);
+  begin_family(out, "cofounderd_plugin_call_duration_seconds", "histogram",
+               "How long calls into the plugin took, with the time that they waited.", "seconds");
+  for (const PluginInfo& plugin : all) {
+    write_histogram(out, {{"plugin", plugin.id}}, plugin.durations);
+  }
+  end_family(out);
+  begin_family(out, "cofounderd_plugin_restarts", "counter", "Starts of the plugin after the first.");
+  for (const PluginInfo& plugin : all) {
+    write_sample(out, {{"plugin", plugin.id}}, plugin.restarts);
+  }
+  end_family(out);
+  begin_family(out, "cofounderd_plugin_cpu_seconds", "counter",
+               "CPU time of the plugin's threads, or of its process.", "seconds");
+  for (const PluginInfo& plugin : all) {
+    write_sample(out, {{"plugin", plugin.id}}, plugin.cpu_seconds);
+  }
+  end_family(out);
+  begin_family(out, "cofounderd_plugin_resident_memory_bytes", "gauge",
+               "Resident memory of the plugin's own process.", "bytes");
+  for (const PluginInfo& plugin : all) {
+    if (plugin.memory_bytes) {
+      write_sample(out, {{"plugin", plugin.id}}, static_cast<double>(*plugin.memory_bytes));
+    }
+  }
+  end_family(out);
 }
 
 void write_client(json::Writer& out, const http::Client& client) {
@@ -128,14 +170,6 @@ void write_client(json::Writer& out, const http::Client& client) {
 }
 
 }  // namespace
-
-void CoreMetrics::Histogram::observe(double seconds) {
-  std::size_t i = 0;
-  while (i < duration_bounds.size() && seconds > duration_bounds[i]) ++i;
-  ++buckets[i];
-  sum += seconds;
-  ++count;
-}
 
 void CoreMetrics::observe(const Scheduler::Event& event) {
   using Kind = Scheduler::Event::Kind;
@@ -184,27 +218,8 @@ void CoreMetrics::write(json::Writer& out, const Sources& sources) const {
 void CoreMetrics::write_durations(json::Writer& out) const {
   begin_family(out, "cofounderd_task_duration_seconds", "histogram",
                "How long the last attempt of a task took.", "seconds");
-  for (const auto& [key, histogram] : durations_) {
-    out.begin_object()
-        .key("labels")
-        .begin_object()
-        .member("type", key.first)
-        .member("outcome", key.second)
-        .end_object()
-        .key("buckets")
-        .begin_array();
-    std::uint64_t below = 0;
-    for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
-      below += histogram.buckets[i];
-      out.begin_array();
-      if (i < duration_bounds.size()) {
-        out.number(duration_bounds[i]);
-      } else {
-        out.string("+Inf");
-      }
-      out.unsigned_integer(below).end_array();
-    }
-    out.end_array().member("sum", histogram.sum).member("count", histogram.count).end_object();
+  for (const auto& [key, durations] : durations_) {
+    write_histogram(out, {{"type", key.first}, {"outcome", key.second}}, durations);
   }
   end_family(out);
 }

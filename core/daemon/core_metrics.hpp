@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -32,18 +31,11 @@ class CoreMetrics {
   void write(json::Writer& out, const Sources& sources) const;
 
  private:
-  struct Histogram {
-    std::array<std::uint64_t, 14> buckets{};
-    double sum = 0;
-    std::uint64_t count = 0;
-    void observe(double seconds);
-  };
-
   void write_durations(json::Writer& out) const;
 
   using TypeAndOutcome = std::pair<std::string, std::string>;
   std::map<TypeAndOutcome, std::uint64_t> tasks_;
-  std::map<TypeAndOutcome, Histogram> durations_;
+  std::map<TypeAndOutcome, Durations> durations_;
   std::map<TypeAndOutcome, std::uint64_t> retries_;  // type and reason (an error code)
   std::uint64_t submitted_ = 0;
 };
