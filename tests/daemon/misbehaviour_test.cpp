@@ -204,7 +204,7 @@ Rows attacking() {
 // The last one: the lock of the loader is never free again.
 Rows blocking_the_loader() {
   return {
-    ends_its_own("hanging-constructor", when_started, {"quarantined", "did not return from its load"}),
+    ends_its_own("hanging-constructor", when_started, {"quarantined", "did not return from its load"}, "did not end its load"),
   };
 }
 
