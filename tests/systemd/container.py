@@ -65,7 +65,8 @@ class Container:
         self._prepare()
         self.log = open(self.base / "console", "w+", encoding="utf-8")
         self.nspawn = subprocess.Popen(
-            ["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--quiet",
+            ["systemd-nspawn", "--boot", "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self",
+             "--register=no", "--keep-unit", "--quiet",
              "--private-network", "--machine=cofounderd-test", "--console=pipe",
              f"--directory={self.root}", "systemd.unit=basic.target"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
