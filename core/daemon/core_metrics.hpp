@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -9,6 +8,9 @@
 #include <utility>
 
 #include "core/base/json.hpp"
+#include "core/daemon/family_writer.hpp"
+#include "core/daemon/priced_usage.hpp"
+#include "core/daemon/traffic_metrics.hpp"
 #include "core/host/plugin_host.hpp"
 #include "core/http/client.hpp"
 #include "core/scheduler/scheduler.hpp"
@@ -23,6 +25,8 @@ class CoreMetrics {
     const Scheduler& scheduler;
     const PluginHost& plugins;
     const http::Client& client;
+    const TrafficMetrics& traffic;
+    const PricedUsage& ledger;
     const Clock& clock;
   };
 
@@ -32,18 +36,12 @@ class CoreMetrics {
   void write(json::Writer& out, const Sources& sources) const;
 
  private:
-  struct Histogram {
-    std::array<std::uint64_t, 14> buckets{};
-    double sum = 0;
-    std::uint64_t count = 0;
-    void observe(double seconds);
-  };
-
   void write_durations(json::Writer& out) const;
 
   using TypeAndOutcome = std::pair<std::string, std::string>;
   std::map<TypeAndOutcome, std::uint64_t> tasks_;
-  std::map<TypeAndOutcome, Histogram> durations_;
+  std::map<TypeAndOutcome, metrics::Durations> durations_;
+  metrics::Durations waits_;
   std::map<TypeAndOutcome, std::uint64_t> retries_;  // type and reason (an error code)
   std::uint64_t submitted_ = 0;
 };

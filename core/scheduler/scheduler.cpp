@@ -62,6 +62,7 @@ struct Scheduler::State {
     event.op = attempt.task.op;
     event.attempt = attempt.task.counted_attempt();
     event.state = TaskState::running;
+    event.waited = std::max(Milliseconds{0}, attempt.task.started_at - attempt.task.run_at);
     event.fraction = fraction;
     event.text = std::move(text);
     tell(event);
