@@ -118,7 +118,6 @@ struct Scheduler::State {
                  [this, key](Outcome outcome) { end(key, std::move(outcome)); });
     if (stopping) cancel_attempt(key, CancelReason::stopping);
   }
-
   void overdue(AttemptKey key) {
     if (Attempt* attempt = find(key)) {
       attempt->deadline_timer = 0;

@@ -94,10 +94,11 @@ class AsyncUpload : public CloudinaryPluginTest {
                                      const std::string& task = "task-1") {
     const std::string time = std::to_string(sent_s);
     const Json head{{"method", "POST"}, {"path", "/cloudinary/notifications"},
-                    {"query", {{"task", task}}},
-                    {"headers", {{"x-cld-timestamp", time},
-                                 {"x-cld-signature", cloudinary::notification_signature(
-                                                         text, time, secret, Algorithm::sha1)}}}};
+                    {"query", Json::array({Json::array({"task", task})})},
+                    {"headers", Json::array({Json::array({"x-cld-timestamp", time}),
+                                             Json::array({"x-cld-signature",
+                                                          cloudinary::notification_signature(
+                                                              text, time, secret, Algorithm::sha1)})})}};
     auto& call = host.route("notifications", head.dump(), text);
     host.run();
     EXPECT_TRUE(call.ended && call.ended->ok());
