@@ -12,6 +12,7 @@
 #include "core/process/program.hpp"
 
 #include <cassert>
+#include <ctime>
 #include <utility>
 
 namespace cofounder {
@@ -330,6 +331,14 @@ void PluginHost::deliver_event(std::string_view topic, std::string_view json) {
 
 namespace {
 
+// Of another process, 0 for none.
+double cpu_seconds_of(int pid) {
+  clockid_t clock{};
+  timespec used{};
+  if (pid == 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
 PluginInfo info_of(const host::Slot& slot) {
   PluginInfo info;
   info.id = slot.id;
@@ -354,7 +363,7 @@ PluginInfo info_of(const host::Slot& slot) {
   info.queued = life.caller().queued();
   info.latency_p50_ms = life.caller().latency_ms(0.5);
   info.latency_p99_ms = life.caller().latency_ms(0.99);
-  info.cpu_seconds = life.instance().workers().cpu_seconds();
+  info.cpu_seconds = life.instance().workers().cpu_seconds() + cpu_seconds_of(info.pid);
   if (!info.last_error) info.last_error = life.last_error();
   return info;
 }

@@ -123,12 +123,12 @@ void Proxy::on_started(LibraryCopy copy, Result<std::unique_ptr<ChildProcess>> s
 void Proxy::on_exit(const ChildEnd& how) {
   if (!finished_) link_->drain();  // what it said before it ended counts
   process_ = nullptr;
-  if (finished_) return;
   const std::string what =
       how.signal != 0 ? "was killed by signal " + std::to_string(how.signal) + " (" +
                             ::strsignal(how.signal) + ")"
                       : "ended its process with status " + std::to_string(how.code);
-  lost(make_why("plugin_crashed", what));
+  lost(make_why("plugin_crashed", what));  // unless it was ended
+  link_ = nullptr;
 }
 
 void Proxy::end(Error why) {

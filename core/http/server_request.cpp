@@ -116,6 +116,15 @@ std::pair<int, Error> failure_of(beast::error_code why) {
   return {400, make_error("invalid_http", "not a valid HTTP request: " + why.message())};
 }
 
+// Beast 1.81 asserts that at least the 5 bytes of the last chunk are there when it looks at that
+// again.  They come before any chunked body is over, so nobody waits for ever.
+bool may_be_last_chunk(std::string_view rest) noexcept {
+  constexpr std::size_t last_chunk_bytes = 5;
+  if (rest.size() >= last_chunk_bytes) return false;
+  if (rest.starts_with("\r\n")) rest.remove_prefix(2);
+  return rest.empty() || rest.front() == '0' || rest.front() == '\r';
+}
+
 }  // namespace
 
 std::optional<std::string> percent_decode(std::string_view text, bool is_query) {
@@ -176,10 +185,7 @@ RequestReader::Step RequestReader::feed(std::string_view bytes, std::size_t& use
     if (parser.is_done()) return Step::done;
     if (used == bytes.size()) return Step::need_more;
     state_->has_begun = true;
-    // Beast 1.81 asserts that at least the 5 bytes of the last chunk are there when it looks at that
-    // again, and they come before any chunked body is over: so nobody waits for ever.
-    constexpr std::size_t last_chunk_bytes = 5;
-    if (state_->is_head_told && parser.chunked() && bytes.size() - used < last_chunk_bytes) {
+    if (state_->is_head_told && parser.chunked() && may_be_last_chunk(bytes.substr(used))) {
       return Step::need_more;
     }
     beast::error_code error;

@@ -73,7 +73,7 @@ std::int64_t ask(wire::Header header, typename F::Values& values) {
       typename F::Result result{};
       const bool whole = F::get_answer(in, result, values);
       wire::wipe(answer);
-      return whole ? result : COF_EINTERNAL;
+      return whole ? std::int64_t{result} : std::int64_t{COF_EINTERNAL};
     }
   }
 }

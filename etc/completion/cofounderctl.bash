@@ -10,7 +10,7 @@ _cofounderctl() {
       -*) ;;
       *)
         case "$path ${COMP_WORDS[i]}" in
-          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new") path="$path ${COMP_WORDS[i]}" ;;
+          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new") path="$path ${COMP_WORDS[i]}" ;;
         esac ;;
     esac
   done
@@ -142,12 +142,15 @@ _cofounderctl() {
       COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
       ;;
     ' plugin')
-      COMPREPLY=($(compgen -W "list show start stop restart reload inspect new --help --json --socket" -- "$word"))
+      COMPREPLY=($(compgen -W "list show why start stop restart reload inspect new --help --json --socket" -- "$word"))
       ;;
     ' plugin list')
       COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
       ;;
     ' plugin show')
+      COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
+      ;;
+    ' plugin why')
       COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
       ;;
     ' plugin start')

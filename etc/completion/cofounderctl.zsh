@@ -187,6 +187,14 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
+    'plugin why')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        ':the plugin'\''s id: ' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
     'plugin start')
       shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
@@ -298,7 +306,7 @@ _cofounderctl() {
     'config ') _values command show check reload ;;
     'task ') _values command submit show list cancel retry wait why watch ;;
     'schedule ') _values command put show list remove run ;;
-    'plugin ') _values command list show start stop restart reload inspect new ;;
+    'plugin ') _values command list show why start stop restart reload inspect new ;;
     ' ') _values command status health events metrics drain config version completion task schedule plugin ;;
   esac
 }

@@ -134,7 +134,8 @@ sdk::Milliseconds seconds(const Json& config, const char* key, sdk::Milliseconds
 }
 
 void read_token_keys(const Json& config, Settings& settings) {
-  for (const auto& [id, value] : config.value("token_keys", Json::object()).items()) {
+  const Json keys = config.value("token_keys", Json::object());
+  for (const auto& [id, value] : keys.items()) {
     settings.token_keys.push_back(id);
   }
   settings.token_key = config.value("token_key", "");
@@ -205,7 +206,8 @@ Settings read_settings(const Json& config) {
   Settings settings;
   settings.allowed = read_allowed(config);
   bool wants_orgs = !settings.allowed.orgs.empty();
-  for (const auto& [role, who] : config.value("roles", Json::object()).items()) {
+  const Json roles = config.value("roles", Json::object());
+  for (const auto& [role, who] : roles.items()) {
     settings.roles[role] = read_allowed(who);
     wants_orgs = wants_orgs || !settings.roles[role].orgs.empty();
   }

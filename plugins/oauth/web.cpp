@@ -127,12 +127,10 @@ bool is_return_to(std::string_view target, std::string_view own_origin,
   if (target.front() == '/') return is_unambiguous_path(path_of(target));
   const auto origin = origin_of(target);
   if (!origin) return false;
-  const auto begin = target.find('/', target.find("://") + 3);
+  const auto begin = target.find_first_of("/?#", target.find("://") + 3);
+  if (begin != std::string_view::npos && target[begin] != '/') return false;
   const std::string path{begin == std::string_view::npos ? "/" : path_of(target.substr(begin))};
   if (!is_unambiguous_path(path)) return false;
-  if (begin == std::string_view::npos && target.find_first_of("?#") != std::string_view::npos) {
-    return false;
-  }
   if (*origin == own_origin) return true;
   return std::any_of(allowed.begin(), allowed.end(), [&](const std::string& place) {
     const auto its_origin = origin_of(place);

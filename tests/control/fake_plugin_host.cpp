@@ -110,6 +110,12 @@ std::optional<PluginWhy> PluginHost::why(std::string_view id) const {
   return found == state_->plugins.end() ? std::nullopt : found->second.why;
 }
 
+void PluginHost::identify(const std::string&, UniqueFunction<void(Result<std::string>)> done) {
+  state_->loop.post([done = std::move(done)]() mutable {
+    done(make_error("identity_unavailable", "no plugin knows who sends requests", true));
+  });
+}
+
 const Manifest* PluginHost::manifest(std::string_view id) const noexcept {
   const auto found = state_->plugins.find(id);
   return found == state_->plugins.end() ? nullptr : &found->second.manifest;

@@ -27,6 +27,7 @@ TEST_F(ControlTest, PluginsAreShownAndCommanded) {
   EXPECT_EQ(member(list, "/plugins/1/id"), "hello");
   EXPECT_EQ(member(list, "/plugins/1/operations/0/op"), "hello.greet");
   EXPECT_EQ(member(ask("GET", "/v1/plugins/hello"), "/isolation"), "in-process");
+  EXPECT_NE(ask("GET", "/v1/plugins/hello").body.find("\"pid\":null"), std::string::npos);
   EXPECT_EQ(code(ask("GET", "/v1/plugins/none")), "unknown_plugin");
   EXPECT_EQ(ask("POST", "/v1/plugins/none/start").status, 404);
   EXPECT_EQ(member(ask("POST", "/v1/plugins/hello/stop"), "/state"), "stopped");

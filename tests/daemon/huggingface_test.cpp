@@ -92,8 +92,7 @@ TEST_F(HuggingFaceTest, EveryOperationAndWhatItCost) {
   EXPECT_EQ(run(task("whoami", "{}")).root().at_pointer("/result/name").as_string(), "simone");
   EXPECT_EQ(error_of(task("chat", chat(R"(,"model":"org/name\nX-Evil: 1")"))), "invalid_model");
   // The other calls have no price: they are counted, not taken for free.
-  const auto costs = parse(daemon.get("/v1/metrics/costs?period=today&by=model").body);
-  const std::string text = costs.root().text();
+  const std::string text = daemon.get("/v1/metrics/costs?period=today&by=model").body;
   EXPECT_NE(text.find("openai/gpt-oss-120b"), std::string::npos) << text;
   EXPECT_NE(text.find("0.000004"), std::string::npos) << text;
   EXPECT_NE(text.find("\"unpriced\":1"), std::string::npos) << text;
@@ -104,7 +103,7 @@ TEST_F(HuggingFaceTest, EveryOperationAndWhatItCost) {
 // facts section 10, "HF dead host, no streaming": the base URL is a setting; the first token is
 // delivered before the last is sent.
 TEST_F(HuggingFaceTest, TheFirstTokenIsShownLongBeforeTheLastIsSent) {
-  start({}, {"tokens=100000", "interval_ms=20"});  // half an hour of tokens
+  start({}, {"tokens=3000", "interval_ms=50"});  // two and a half minutes
   std::string events;
   std::atomic<bool> enough = false;
   std::thread watcher{[&] {

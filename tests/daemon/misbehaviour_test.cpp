@@ -47,7 +47,8 @@ Row ends_its_own(const char* id, Trouble trouble, Expected in_process,
   Expected process = in_process;
   if (words != nullptr) process.words = words;
   process.state = trouble == in_task ? "ready" : "failed";
-  if (process.task_state == std::string_view{"failed"}) process.task_code = "plugin_crashed";
+  const bool fails = process.task_state != nullptr && process.task_state == std::string{"failed"};
+  if (fails) process.task_code = "plugin_crashed";
   return {id, trouble, in_process, process};
 }
 

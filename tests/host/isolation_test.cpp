@@ -61,6 +61,7 @@ TEST(Isolation, IsChosenForEachPluginAndShown) {
   std::getline(command, line);
   EXPECT_EQ(line, std::string("cofounderd-plugin-host\0echo\0", 28));
   EXPECT_EQ(world.run("echo.say", "{\"n\":1}").result, "{\"n\":1}");
+  EXPECT_GT(world.info("echo").cpu_seconds, 0);
   EXPECT_TRUE(world.stop());
   world.until([&] { return is_gone(echo.pid); });
 }

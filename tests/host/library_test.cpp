@@ -65,7 +65,7 @@ TEST_F(LibraryFiles, IsRefusedWhenItIsALink) {
 }
 
 TEST_F(LibraryFiles, IsRefusedWhenOthersMayWriteIt) {
-  for (const mode_t mode : {0664, 0646, 0666}) {
+  for (const mode_t mode : {0664u, 0646u, 0666u}) {
     ASSERT_EQ(::chmod(plugin().c_str(), mode), 0);
     expect_refused("plugin_file_unsafe", "may write it");
   }

@@ -38,7 +38,7 @@ TEST(PluginHost, RemembersWhyAPluginWasGivenUp) {
   EXPECT_FALSE(world.host->why("log-and-hang"));
   EXPECT_FALSE(world.host->why("nobody"));
   const auto attempt = world.begin("log-and-hang.work");
-  world.until([&] { return world.info("log-and-hang").calls == 1; });
+  world.until([&] { return world.info("log-and-hang").late_completions == 1; });
   world.host->cancel(attempt->key, CancelReason::requested);
   world.end_of(attempt);
   const std::optional<PluginWhy> why = world.host->why("log-and-hang");

@@ -212,7 +212,7 @@ TEST(HostileChild, IsEndedForAnyBrokenFrame) {
     one.send(world);
     world.turn();
     EXPECT_EQ(world.lost_code(), "plugin_broke_protocol") << one.what;
-    if (world.lost) EXPECT_THAT(world.lost->message, HasSubstr(one.why)) << one.what;
+    EXPECT_THAT(world.lost.value_or(Error{}).message, HasSubstr(one.why)) << one.what;
     EXPECT_TRUE(world.fate->killed) << one.what;
     EXPECT_TRUE(world.lost && world.lost->retryable);
   }

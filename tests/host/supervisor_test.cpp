@@ -161,7 +161,7 @@ TEST_F(SupervisorTest, IsQuarantinedAfterTooManyFailures) {
   EXPECT_THAT(it.last_error()->message, HasSubstr("failure 5 within 10min"));
   EXPECT_THAT(it.last_error()->hint, HasSubstr("plugin start bad"));
   const int before = starts();
-  clock.advance(24h);
+  clock.advance(5min);  // the window is not over
   EXPECT_EQ(starts(), before);
   it.start();
   EXPECT_EQ(it.state(), State::starting);

@@ -291,7 +291,7 @@ TEST_F(HuggingFacePluginTest, AsksAsTheOfficialClientDoes) {
     const auto before = host.requests.size();
     result(op, args);
     const auto& sent = host.requests.at(before);
-    EXPECT_EQ(sent.method, one.at("method"));
+    EXPECT_EQ(sent.method, one.at("method").get<std::string>());
     EXPECT_EQ(sent.url, "https://router.huggingface.co" + path);
     Json body = Json::parse(sent.body);
     body.erase("stream_options");  // so that the stream says what it cost

@@ -15,7 +15,6 @@ class OauthDeviceTest : public OauthTest {
 };
 
 TEST_F(OauthDeviceTest, ATerminalLogsIn) {
-  github.options().device_interval_s = 0;
   start();
   const auto began = device();
   ASSERT_EQ(began.status, 200) << began.body;
@@ -63,7 +62,9 @@ TEST_F(OauthDeviceTest, EachAnswerOfTheProviderIsUnderstood) {
     instead = nullptr;
     EXPECT_EQ(reply.status, one.status) << reply.body;
     EXPECT_EQ(reply.code(), one.code);
-    if (std::string{one.error} == "slow_down") EXPECT_EQ(reply.json["interval"], 10);
+    if (std::string{one.error} == "slow_down") {
+      EXPECT_EQ(reply.json["interval"], 10);
+    }
     host().advance(60 * second);
     const auto again = poll(began.json["device_code"]);
     EXPECT_EQ(again.code(), one.status == 202 ? "" : "invalid_device_code");

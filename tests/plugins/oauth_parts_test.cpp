@@ -219,4 +219,19 @@ TEST_F(OauthTest, BadConfigurationsNameTheSetting) {
   }
 }
 
+TEST_F(OauthTest, TheSitesAddressMustBeKnown) {
+  base_url.clear();
+  start();
+  EXPECT_EQ(begin("github", nullptr).code(), "not_configured");
+  const auto evil = call("login", "GET", {{"provider", "github"}}, {}, nullptr,
+                         {{"host", "evil.example"}});
+  EXPECT_EQ(evil.code(), "not_configured");
+  const auto local = call("login", "GET", {{"provider", "github"}}, {}, nullptr,
+                          {{"host", "127.0.0.1:8470"}});
+  EXPECT_EQ(query_of(local.headers.at("Location")).at("redirect_uri"),
+            "http://127.0.0.1:8470/oauth/github/callback");
+  EXPECT_TRUE(local.cookies.contains("cof_login"));
+  EXPECT_EQ(begin("nobody", nullptr).code(), "unknown_provider");
+}
+
 }  // namespace

@@ -18,7 +18,8 @@ expect() {
     grep -Eq "^-.* \.$pattern\$" "$folder"/contents || { echo "$package has no $pattern"; exit 1; }
   done
 }
-expect "$daemon" /usr/sbin/cofounderd /usr/bin/cofounderctl '/usr/lib/cofounderd/plugins/hello\.so' \
+expect "$daemon" /usr/sbin/cofounderd /usr/bin/cofounderctl \
+  /usr/libexec/cofounderd/cofounderd-reaper '/usr/lib/cofounderd/plugins/hello\.so' \
   '/usr/lib/cofounderd/plugins/metrics\.so' '/usr/lib/cofounderd/plugins/cloudinary\.so' \
   '(/usr)?/lib/systemd/system/cofounderd\.service' '(/usr)?/lib/systemd/system/cofounderd\.socket' \
   '/usr/lib/sysusers\.d/cofounderd\.conf' '/usr/lib/tmpfiles\.d/cofounderd\.conf' \

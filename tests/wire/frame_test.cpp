@@ -189,7 +189,9 @@ int memory_file(std::size_t size, unsigned flags, int seal_with) {
   const int file = ::memfd_create("test", flags);
   EXPECT_GE(file, 0);
   EXPECT_EQ(::ftruncate(file, static_cast<off_t>(size)), 0);
-  if (seal_with != 0) EXPECT_EQ(::fcntl(file, F_ADD_SEALS, seal_with), 0);
+  if (seal_with != 0) {
+    EXPECT_EQ(::fcntl(file, F_ADD_SEALS, seal_with), 0);
+  }
   return file;
 }
 

@@ -175,6 +175,19 @@ TEST(Table, TheStructsOfServicesAreInIt) {
   EXPECT_FALSE(is_interface(16));
 }
 
+// What the compiler says of a table that lacks a slot, or has one twice.
+struct TwoSlots {
+  std::uint32_t struct_size;
+  std::uint32_t minor;
+  std::int32_t (*first)(const cof_host* host);
+  std::int32_t (*second)(const cof_host* host);
+};
+using Whole = Slots<Slot<&TwoSlots::first>, Slot<&TwoSlots::second>>;
+using Twice = Slots<Slot<&TwoSlots::first>, Slot<&TwoSlots::first>>;
+static_assert(detail::is_whole<TwoSlots, 8, Whole> && detail::is_distinct<Whole>);
+static_assert(!detail::is_whole<TwoSlots, 8, Slots<Slot<&TwoSlots::first>>>);
+static_assert(!detail::is_distinct<Twice>);
+
 // ---- Answers -------------------------------------------------------------------------------------
 
 TEST(Answers, SinkHandleAndBufferComeBack) {
