@@ -20,7 +20,8 @@ Json vectors() {
 // Signed by the official SDK.
 TEST(CloudinaryNotification, TakesWhatTheProviderSignedAndNothingElse) {
   int count = 0;
-  for (const Json& one : vectors().at("notifications")) {
+  const Json all = vectors();
+  for (const Json& one : all.at("notifications")) {
     SCOPED_TRACE(one.at("name").get<std::string>());
     const auto body = one.at("body").get<std::string>();
     const auto sent_s = one.at("timestamp").get<std::int64_t>();
@@ -55,7 +56,8 @@ TEST(CloudinaryNotification, IsNeitherOldNorFromTheFuture) {
     const std::string signature = cloudinary::notification_signature("{}", "1000000", "abcd", Algorithm::sha1);
     return check_notification("{}", "1000000", signature, "abcd", Algorithm::sha1, 1000000 + age_s, 7200);
   };
-  for (const Json& one : vectors().at("age_boundaries")) {
+  const Json all = vectors();
+  for (const Json& one : all.at("age_boundaries")) {
     const auto age_s = one.at("age_s").get<std::int64_t>();
     const bool good = one.at("accepted").get<bool>() && age_s >= -300;
     EXPECT_EQ(check(age_s), good ? Genuine::yes : Genuine::stale) << age_s;
