@@ -48,6 +48,7 @@ struct PluginConfig {
     std::uint64_t kv_bytes_max = 64u << 20;
     int log_lines_per_second_max = 200;
     int tasks_per_second_max = 1000;
+    std::uint64_t memory_bytes_max = 1u << 30;  // of an isolated plugin's process
     int processes_max = 16;  // programs that run
     std::uint64_t process_output_bytes_max = 16u << 20;  // kept of each, until the plugin takes it
   } limits;

@@ -74,7 +74,8 @@ std::string_view openapi_schemas() noexcept {
   "state":{"enum":["loaded","starting","ready","draining","stopped","failed","quarantined"]},
   "isolation":{"type":"string"},"pid":{"type":["integer","null"]},"parallel":{"type":"boolean"},"file":{"type":"string"},"sha256":{"type":"string"},
   "interfaces":{"type":"array","items":{"type":"string"}},"calls":{"type":"object"},"http":{"type":"object"},
-  "cpu_seconds":{"type":"number"},"restarts":{"type":"integer"},
+  "latency_histogram":{"type":"object"},
+  "cpu_seconds":{"type":"number"},"memory_bytes":{"type":["integer","null"]},"restarts":{"type":"integer"},
   "last_error":{"$ref":"#/components/schemas/MaybeReason"},
   "operations":{"type":"array","items":{"type":"object"}},"routes":{"type":"array","items":{"type":"object"}}}},
 "Plugins":{"type":"object","required":["plugins"],"properties":{

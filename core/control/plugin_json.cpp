@@ -22,6 +22,23 @@ void write_operations(json::Writer& out, const Manifest& manifest) {
   out.end_array();
 }
 
+// How many calls took up to so many seconds; the last bound is null, for all.
+void write_durations(json::Writer& out, const Durations& durations) {
+  out.key("latency_histogram").begin_object().key("buckets").begin_array();
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < durations.buckets.size(); ++i) {
+    below += durations.buckets[i];
+    out.begin_object().key("seconds_max");
+    if (i < Durations::bounds.size()) {
+      out.number(Durations::bounds[i]);
+    } else {
+      out.null();
+    }
+    out.member("calls", below).end_object();
+  }
+  out.end_array().member("sum", durations.sum).member("count", durations.count).end_object();
+}
+
 void write_http(json::Writer& out, const http::Client::Counters& counters) {
   out.key("http").begin_object();
   out.member("started", counters.started).member("succeeded", counters.succeeded);
@@ -96,8 +113,15 @@ void write_plugin(json::Writer& out, const PluginInfo& plugin, const Manifest* m
   out.member("in_flight", plugin.in_flight).member("queued", plugin.queued);
   out.member("latency_p50_ms", plugin.latency_p50_ms);
   out.member("latency_p99_ms", plugin.latency_p99_ms).end_object();
+  write_durations(out, plugin.durations);
   write_http(out, plugin.http);
-  out.member("cpu_seconds", plugin.cpu_seconds).member("restarts", plugin.restarts);
+  out.member("cpu_seconds", plugin.cpu_seconds).key("memory_bytes");
+  if (plugin.memory_bytes) {
+    out.unsigned_integer(*plugin.memory_bytes);
+  } else {
+    out.null();
+  }
+  out.member("restarts", plugin.restarts);
   out.key("last_error");
   if (plugin.last_error) {
     out.raw(json::to_json(*plugin.last_error));

@@ -86,9 +86,11 @@ void restart_plugin(ControlContext& context, RequestCall call) {
       });
 }
 
-// A start reads the plugin's file again, so a restart is all that it takes.
 void reload_plugin(ControlContext& context, RequestCall call) {
-  restart_plugin(context, std::move(call));
+  if (!is_known(context, call)) return;
+  const std::string id = call.params[0];
+  context.ports.plugins.reload_plugin(
+      id, answer_with_plugin(context, std::move(call.responder), id));
 }
 
 }  // namespace cofounder

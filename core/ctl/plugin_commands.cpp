@@ -27,6 +27,8 @@ int list(Session& session, const Given&) {
               {"FAILED", "/calls/failed"},
               {"IN FLIGHT", "/calls/in_flight"},
               {"P99 MS", "/calls/latency_p99_ms"},
+              {"CPU S", "/cpu_seconds"},
+              {"MEMORY", "/memory_bytes"},
               {"RESTARTS", "/restarts"},
               {"LAST ERROR", "/last_error/code"}},
              wall_now());

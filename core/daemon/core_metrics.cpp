@@ -16,6 +16,7 @@ namespace cofounder {
 
 using metrics::begin_family;
 using metrics::end_family;
+using metrics::write_histogram;
 using metrics::write_sample;
 using metrics::write_single;
 
@@ -81,6 +82,31 @@ void write_plugins(json::Writer& out, const PluginHost& plugins) {
     write_sample(out, {{"plugin", plugin.id}}, plugin.in_flight);
   }
   end_family(out);
+  begin_family(out, "cofounderd_plugin_call_duration_seconds", "histogram",
+               "How long calls into the plugin took, with the time that they waited.", "seconds");
+  for (const PluginInfo& plugin : all) {
+    write_histogram(out, {{"plugin", plugin.id}}, plugin.durations);
+  }
+  end_family(out);
+  begin_family(out, "cofounderd_plugin_restarts", "counter", "Starts of the plugin after the first.");
+  for (const PluginInfo& plugin : all) {
+    write_sample(out, {{"plugin", plugin.id}}, plugin.restarts);
+  }
+  end_family(out);
+  begin_family(out, "cofounderd_plugin_cpu_seconds", "counter",
+               "CPU time of the plugin's threads, or of its process.", "seconds");
+  for (const PluginInfo& plugin : all) {
+    write_sample(out, {{"plugin", plugin.id}}, plugin.cpu_seconds);
+  }
+  end_family(out);
+  begin_family(out, "cofounderd_plugin_resident_memory_bytes", "gauge",
+               "Resident memory of the plugin's own process.", "bytes");
+  for (const PluginInfo& plugin : all) {
+    if (plugin.memory_bytes) {
+      write_sample(out, {{"plugin", plugin.id}}, static_cast<double>(*plugin.memory_bytes));
+    }
+  }
+  end_family(out);
 }
 
 }  // namespace
@@ -140,12 +166,12 @@ void CoreMetrics::write_durations(json::Writer& out) const {
   begin_family(out, "cofounderd_task_duration_seconds", "histogram",
                "How long the last attempt of a task took.", "seconds");
   for (const auto& [key, durations] : durations_) {
-    durations.write(out, {{"type", key.first}, {"outcome", key.second}});
+    write_histogram(out, {{"type", key.first}, {"outcome", key.second}}, durations);
   }
   end_family(out);
   begin_family(out, "cofounderd_task_queue_wait_seconds", "histogram",
                "How long attempts waited from when they were due to when they began.", "seconds");
-  waits_.write(out, {});
+  write_histogram(out, {}, waits_);
   end_family(out);
 }
 

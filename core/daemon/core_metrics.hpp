@@ -40,8 +40,8 @@ class CoreMetrics {
 
   using TypeAndOutcome = std::pair<std::string, std::string>;
   std::map<TypeAndOutcome, std::uint64_t> tasks_;
-  std::map<TypeAndOutcome, metrics::Durations> durations_;
-  metrics::Durations waits_;
+  std::map<TypeAndOutcome, Durations> durations_;
+  Durations waits_;
   std::map<TypeAndOutcome, std::uint64_t> retries_;  // type and reason (an error code)
   std::uint64_t submitted_ = 0;
 };

@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/daemon/family_writer.hpp"
 
-#include <array>
-
 namespace cofounder::metrics {
-namespace {
-
-constexpr std::array<double, 13> bounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-                                        1,     2.5,  5,     10,   60,  300};
-
-}  // namespace
 
 void begin_family(json::Writer& out, std::string_view name, std::string_view kind,
                   std::string_view help, std::string_view unit) {
@@ -37,32 +29,23 @@ void write_single(json::Writer& out, std::string_view name, std::string_view kin
   end_family(out);
 }
 
-Durations::Durations() : buckets_(bounds.size() + 1) {}
-
-void Durations::observe(double seconds) {
-  std::size_t i = 0;
-  while (i < bounds.size() && seconds > bounds[i]) ++i;
-  ++buckets_[i];
-  sum_ += seconds;
-  ++count_;
-}
-
-void Durations::write(json::Writer& out, std::initializer_list<Label> labels) const {
+void write_histogram(json::Writer& out, std::initializer_list<Label> labels,
+                     const Durations& durations) {
   out.begin_object().key("labels").begin_object();
   for (const auto& [name, text] : labels) out.member(name, text);
   out.end_object().key("buckets").begin_array();
   std::uint64_t below = 0;
-  for (std::size_t i = 0; i < buckets_.size(); ++i) {
-    below += buckets_[i];
+  for (std::size_t i = 0; i < durations.buckets.size(); ++i) {
+    below += durations.buckets[i];
     out.begin_array();
-    if (i < bounds.size()) {
-      out.number(bounds[i]);
+    if (i < Durations::bounds.size()) {
+      out.number(Durations::bounds[i]);
     } else {
       out.string("+Inf");
     }
     out.unsigned_integer(below).end_array();
   }
-  out.end_array().member("sum", sum_).member("count", count_).end_object();
+  out.end_array().member("sum", durations.sum).member("count", durations.count).end_object();
 }
 
 }  // namespace cofounder::metrics

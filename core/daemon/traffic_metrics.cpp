@@ -113,7 +113,7 @@ void TrafficMetrics::write(json::Writer& out) const {
   begin_family(out, "cofounderd_provider_request_duration_seconds", "histogram",
                "How long requests to providers took, with all their tries.", "seconds");
   for (const auto& [key, durations] : durations_) {
-    durations.write(out, {{"provider", key.first}, {"operation", key.second}});
+    metrics::write_histogram(out, {{"provider", key.first}, {"operation", key.second}}, durations);
   }
   end_family(out);
   begin_family(out, "cofounderd_provider_retries", "counter",
@@ -137,7 +137,7 @@ void TrafficMetrics::write_server(json::Writer& out) const {
   begin_family(out, "cofounderd_http_request_duration_seconds", "histogram",
                "How long requests waited for the head of their answer.", "seconds");
   for (const auto& [key, durations] : served_durations_) {
-    durations.write(out, {{"method", key.first}, {"route", key.second}});
+    metrics::write_histogram(out, {{"method", key.first}, {"route", key.second}}, durations);
   }
   end_family(out);
 }

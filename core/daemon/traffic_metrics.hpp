@@ -30,9 +30,9 @@ class TrafficMetrics {
   void write_rate_limits(json::Writer& out) const;
 
   std::map<Three, std::uint64_t> served_;  // method, route, status
-  std::map<Two, metrics::Durations> served_durations_;
+  std::map<Two, Durations> served_durations_;
   std::map<Three, std::uint64_t> requests_;  // provider, operation, outcome
-  std::map<Two, metrics::Durations> durations_;
+  std::map<Two, Durations> durations_;
   std::map<Two, std::uint64_t> retries_;  // provider, reason
   struct RateLimit {
     double remaining = 0;

@@ -301,6 +301,7 @@ void Caller::give_up(const Error& why, std::int32_t status) {
 
 void Caller::keep_latency(Mono started_at) {
   const auto took = instance_.loop().clock().mono() - started_at;
+  durations_.observe(std::chrono::duration<double>(took).count());
   const float ms = std::chrono::duration<float, std::milli>(took).count();
   if (latencies_ms_.size() < latencies_max) {
     latencies_ms_.push_back(ms);

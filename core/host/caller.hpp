@@ -51,6 +51,8 @@ class Caller {
 
   // Of the last calls: 0.5 gives the median.
   double latency_ms(double quantile) const;
+  // Of all calls.
+  const Durations& durations() const noexcept { return durations_; }
 
  private:
   void enter(const std::shared_ptr<Call>& call);
@@ -76,6 +78,7 @@ class Caller {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for timers
   std::vector<float> latencies_ms_;  // a ring
   std::size_t latency_at_ = 0;
+  Durations durations_;
 };
 
 }  // namespace cofounder::host

@@ -4,6 +4,7 @@
 #include "core/base/error.hpp"
 #include "core/base/function.hpp"
 #include "core/base/loop.hpp"
+#include "core/process/child_spec.hpp"
 #include "core/wire/socket.hpp"
 
 #include <memory>
@@ -25,6 +26,8 @@ class ChildProcess {
   virtual ~ChildProcess() = default;
   virtual int pid() const noexcept = 0;
   virtual void kill() noexcept = 0;
+  // SIGTERM, and SIGKILL two seconds later.
+  virtual void terminate() = 0;
   // Calls `action` once, on the loop, when it has ended.
   virtual void on_exit(UniqueFunction<void(const ChildEnd&)> action) = 0;
 };
@@ -33,6 +36,8 @@ struct ChildOrder {
   std::string program;                 // absolute path
   std::vector<std::string> arguments;  // with argv[0]; other users can read them
   wire::Descriptor socket;             // which the child finds as 3
+  wire::Descriptor crash;              // which it finds as 4: where it says how it crashed
+  ChildLimits limits;
 };
 
 class ChildStarter {
@@ -44,8 +49,8 @@ class ChildStarter {
   virtual void start(ChildOrder order, Started started) = 0;
 };
 
-// posix_spawn, and no limits but those of the daemon.
-std::unique_ptr<ChildStarter> make_plain_starter(Loop& loop);
+// By a Launcher of its own: the children end with it, and with the daemon.
+std::unique_ptr<ChildStarter> make_child_starter(Loop& loop);
 
 // cofounderd-plugin-host: beside this program, or where it was installed to.
 std::string find_plugin_host();

@@ -2,6 +2,7 @@
 #include "core/base/log.hpp"
 #include "core/host/fleet.hpp"
 #include "core/host/negotiation.hpp"
+#include "core/process/sandbox_build.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -96,6 +97,7 @@ std::optional<Error> Fleet::read_file(Slot& slot) {
   slot.id = manifest->id;
   slot.manifest = std::move(*manifest);
   slot.known = true;
+  slot.identity = file->identity();
   slot.library = std::make_shared<LibraryFile>(std::move(*file));
   Result<std::vector<std::string>> interfaces =
       negotiate(slot.manifest, world_.version, minor_of_service);
@@ -111,7 +113,7 @@ void Fleet::refuse(Slot& slot, Error error) {
     if (slot.life != nullptr) {
       slot.life->keep_why(error);
     } else {
-      slot.why.emplace();
+      slot.why = std::make_shared<PluginWhy>();
       slot.why->when = world_.loop.clock().now();
       slot.why->code = error.code;
       slot.why->what = error.message;
@@ -134,6 +136,12 @@ bool Fleet::is_isolated(const Slot& slot, const Config& config) const {
 
 void Fleet::warn_of_isolation() const {
   std::string ids;
+  const bool some = std::any_of(slots_.begin(), slots_.end(), [this](const auto& entry) {
+    return entry.second->wanted && !entry.second->failed && is_isolated(*entry.second, config_);
+  });
+  if (some && !has_sandbox) {
+    log::warning("this is a sanitizer build, so plugins in processes of their own have no sandbox");
+  }
   for (const auto& [id, slot] : slots_) {
     if (slot->failed || !slot->wanted || !slot->config.isolation.empty()) continue;
     ids += (ids.empty() ? "" : ", ") + id;

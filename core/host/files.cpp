@@ -101,10 +101,10 @@ Files::State::State(const Config& config)
       upload_kept{config.files.upload_kept},
       hidden{protected_paths(config)} {}
 
-fs::path Files::State::folder_path(const FolderKey& key) const {
+fs::path Files::State::folder_path(const FolderKey& key, std::string_view owner) const {
   const auto& [task, attempt] = key;
-  if (attempt == 0) return scratch / "task" / to_string(task);
-  return scratch / "attempt" / (to_string(task) + "." + std::to_string(attempt));
+  if (attempt == 0) return scratch / "task" / owner / to_string(task);
+  return scratch / "attempt" / owner / (to_string(task) + "." + std::to_string(attempt));
 }
 
 Files::Files(const Config& config) : state_{std::make_unique<State>(config)} {}
@@ -132,12 +132,17 @@ std::optional<Error> Files::open() {
 
 void Files::State::adopt_task_folders() {
   std::error_code error;
-  for (fs::directory_iterator at{scratch / "task", error}, end; !error && at != end;
-       at.increment(error)) {
-    if (const auto task = parse_task_id(at->path().filename().string())) {
-      folders.emplace(FolderKey{*task, 0}, std::string{});
-    } else {
-      cleaner->remove(at->path());
+  for (fs::directory_iterator plugin{scratch / "task", error}, end; !error && plugin != end;
+       plugin.increment(error)) {
+    std::error_code inner;
+    fs::directory_iterator at{plugin->path(), inner};
+    if (inner) cleaner->remove(plugin->path());
+    for (; !inner && at != end; at.increment(inner)) {
+      if (const auto task = parse_task_id(at->path().filename().string())) {
+        folders.emplace(FolderKey{*task, 0}, plugin->path().filename().string());
+      } else {
+        cleaner->remove(at->path());
+      }
     }
   }
 }
@@ -152,14 +157,29 @@ std::vector<TaskId> Files::tasks() const {
   return tasks;
 }
 
+std::optional<Error> Files::State::make_parent(const char* kind, std::string_view owner) const {
+  if (::mkdir((scratch / kind / owner).c_str(), 0700) == 0 || errno == EEXIST) return std::nullopt;
+  return disk_error(errno, "a scratch folder cannot be made", "scratch_unusable");
+}
+
+Result<std::vector<std::string>> Files::plugin_folders(std::string_view owner) const {
+  std::vector<std::string> folders;
+  for (const char* kind : {"task", "attempt"}) {
+    if (auto error = state_->make_parent(kind, owner)) return *error;
+    folders.push_back((state_->scratch / kind / owner).string());
+  }
+  return folders;
+}
+
 // The folder is entered into the map before it is made, and looked up again after, so that a task
 // that is over at the same moment on the loop leaves nothing behind.
 Result<fs::path> Files::State::make_folder(const FolderKey& key, std::string_view owner) {
+  if (auto error = make_parent(key.second == 0 ? "task" : "attempt", owner)) return *error;
   {
     const std::lock_guard guard{mutex};
     folders.insert_or_assign(key, std::string{owner});
   }
-  fs::path path = folder_path(key);
+  fs::path path = folder_path(key, owner);
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
     const int error = errno;
     const std::lock_guard guard{mutex};
@@ -183,9 +203,9 @@ Result<fs::path> Files::task_folder(TaskId task, std::string_view owner) {
   return state_->make_folder({task, 0}, owner);
 }
 
-std::uint64_t Files::scratch_bytes(TaskId task, int attempt) const {
-  return bytes_below(state_->folder_path({task, 0})) +
-         (attempt == 0 ? 0 : bytes_below(state_->folder_path({task, attempt})));
+std::uint64_t Files::scratch_bytes(TaskId task, int attempt, std::string_view owner) const {
+  return bytes_below(state_->folder_path({task, 0}, owner)) +
+         (attempt == 0 ? 0 : bytes_below(state_->folder_path({task, attempt}, owner)));
 }
 
 std::uint64_t Files::scratch_bytes_of(std::string_view owner) const {
@@ -197,21 +217,23 @@ std::uint64_t Files::scratch_bytes_of(std::string_view owner) const {
     }
   }
   std::uint64_t bytes = 0;
-  for (const auto& key : keys) bytes += bytes_below(state_->folder_path(key));
+  for (const auto& key : keys) bytes += bytes_below(state_->folder_path(key, owner));
   return bytes;
 }
 
 void Files::attempt_over(TaskId task, int attempt) noexcept {
   const std::lock_guard guard{state_->mutex};
-  if (state_->folders.erase({task, attempt}) == 0) return;
-  state_->cleaner->remove(state_->folder_path({task, attempt}));
+  const auto folder = state_->folders.find({task, attempt});
+  if (folder == state_->folders.end()) return;
+  state_->cleaner->remove(state_->folder_path(folder->first, folder->second));
+  state_->folders.erase(folder);
 }
 
 void Files::task_over(TaskId task) noexcept {
   const std::lock_guard guard{state_->mutex};
   auto folder = state_->folders.lower_bound({task, 0});
   while (folder != state_->folders.end() && folder->first.first == task) {
-    state_->cleaner->remove(state_->folder_path(folder->first));
+    state_->cleaner->remove(state_->folder_path(folder->first, folder->second));
     folder = state_->folders.erase(folder);
   }
   const auto [first, last] = state_->uploads_of.equal_range(task);

@@ -96,11 +96,13 @@ class Files {
 
   // [any] The folder, made on first use.  `owner`: whose share of scratch it counts against.  Codes
   // "disk_full", "scratch_unusable", both retryable.
-  Result<std::filesystem::path> attempt_folder(TaskId task, int attempt,
-                                               std::string_view owner = {});
-  Result<std::filesystem::path> task_folder(TaskId task, std::string_view owner = {});
+  Result<std::filesystem::path> attempt_folder(TaskId task, int attempt, std::string_view owner);
+  Result<std::filesystem::path> task_folder(TaskId task, std::string_view owner);
+  // [any] Where all such folders of that owner are, made if need be; nothing of another one's is
+  // below them.
+  Result<std::vector<std::string>> plugin_folders(std::string_view owner) const;
   // [any] Bytes in the folders of a task, or of all tasks of an owner.
-  std::uint64_t scratch_bytes(TaskId task, int attempt) const;
+  std::uint64_t scratch_bytes(TaskId task, int attempt, std::string_view owner) const;
   std::uint64_t scratch_bytes_of(std::string_view owner) const;
 
   // [any] They cost nothing when there is nothing to remove.

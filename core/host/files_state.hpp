@@ -49,7 +49,9 @@ struct Files::State {
 
   explicit State(const Config& config);
 
-  std::filesystem::path folder_path(const FolderKey& key) const;
+  // Below task/PLUGIN or attempt/PLUGIN: those are all that the plugin's own process can reach.
+  std::filesystem::path folder_path(const FolderKey& key, std::string_view owner) const;
+  std::optional<Error> make_parent(const char* kind, std::string_view owner) const;
   std::filesystem::path upload_path(const std::string& id, TaskId task) const;
   Result<std::filesystem::path> make_folder(const FolderKey& key, std::string_view owner);
   bool bind(std::map<std::string, UploadInfo>::iterator upload, TaskId task);  // under mutex

@@ -12,10 +12,23 @@
 namespace cofounder::host {
 
 PluginState Slot::state() const noexcept {
+  if (supervisor != nullptr && supervisor->state() == Supervisor::State::quarantined) {
+    return PluginState::quarantined;
+  }
   if (life != nullptr && life->state() == PluginState::quarantined) return PluginState::quarantined;
   if (failed && settled) return PluginState::failed;
   if (life != nullptr) return life->state();
   return wanted ? PluginState::loaded : PluginState::stopped;
+}
+
+void Slot::remember() {
+  if (life == nullptr) return;
+  const Instance::Counters& counters = life->instance().counters();
+  past.calls += counters.calls;
+  past.failures += counters.failures;
+  past.late_completions += counters.late_completions;
+  past.durations.add(life->caller().durations());
+  if (life->why()) why = life->why();
 }
 
 Fleet::Fleet(Instance::World& world, const Config& config) : world_{world}, config_{config} {}
@@ -65,6 +78,11 @@ void Fleet::load(Slot& slot, Done done) {
   if (!loading_) load_next();
 }
 
+void Fleet::note_code(Slot& slot) {
+  if (slot.life == nullptr || slot.life->isolated() || slot.life->sha256().empty()) return;
+  slot.codes.insert(slot.life->sha256());
+}
+
 void Fleet::load_next() {
   loading_ = !loads_.empty();
   if (!loading_) return;
@@ -72,6 +90,7 @@ void Fleet::load_next() {
   Done done = [this, &slot, next = std::move(loads_.front().done)](
                   std::optional<Error> error) mutable {
     if (slot.life != nullptr && slot.life->blocks_loader()) loader_blocked_by_ = slot.id;
+    note_code(slot);
     next(std::move(error));
     load_next();
   };
@@ -81,27 +100,40 @@ void Fleet::load_next() {
   const bool isolated = is_isolated(slot, config_);
   std::optional<Error> error;
   if (settings.has_error()) error = settings.error();
-  if (!error && !isolated && !loader_blocked_by_.empty()) {
-    error = make_error("loader_blocked", "plugin \"" + slot.id + "\" cannot be loaded: plugin \"" +
-                                             loader_blocked_by_ +
-                                             "\" hangs in a constructor and blocks the loader");
-    error->plugin = slot.id;
-    error->hint = "remove " + find(loader_blocked_by_)->file.string() + " and restart the daemon";
-  }
+  if (!error && !isolated) error = loader_blocked(slot.id);
   if (error) {
     slot.library = nullptr;
     return done(std::move(error));
   }
-  if (slot.life != nullptr && slot.life->why()) slot.why = slot.life->why();
+  slot.remember();
   if (slot.life != nullptr) retired_.push_back(std::move(slot.life));
-  slot.life = std::make_unique<Lifecycle>(world_, slot.manifest, *settings,
-                                          isolated ? Instance::Isolation::process
-                                                   : Instance::Isolation::in_process);
-  slot.life->on_given_up = [this, alive = alive_] {
-    if (*alive) changed();
-  };
-  slot.life->load(std::exchange(slot.library, nullptr), config_.paths.state / "plugins",
+  slot.life = make_life(slot, slot.manifest, *settings, isolated);
+  slot.life->load(std::exchange(slot.library, nullptr), config_.paths.state / "plugins", slot.codes,
                   std::move(done));
+}
+
+std::optional<Error> Fleet::loader_blocked(const std::string& id) const {
+  if (loader_blocked_by_.empty()) return std::nullopt;
+  Error error = make_error("loader_blocked", "plugin \"" + id + "\" cannot be loaded: plugin \"" +
+                                                 loader_blocked_by_ +
+                                                 "\" hangs in a constructor and blocks the loader");
+  error.plugin = id;
+  error.hint = "remove " + find(loader_blocked_by_)->file.string() + " and restart the daemon";
+  return error;
+}
+
+std::unique_ptr<Lifecycle> Fleet::make_life(Slot& slot, const Manifest& manifest,
+                                            std::shared_ptr<const PluginConfig> settings,
+                                            bool isolated) {
+  auto life = std::make_unique<Lifecycle>(
+      world_, manifest, std::move(settings),
+      isolated ? Instance::Isolation::process : Instance::Isolation::in_process);
+  life->on_given_up = [this, &slot, raw = life.get(), alive = alive_] {
+    if (!*alive) return;
+    changed();
+    lost(slot, raw);
+  };
+  return life;
 }
 
 void Fleet::check(Slot& slot, Done done) {
@@ -123,7 +155,8 @@ void Fleet::fail(Slot& slot, Error error, Done done) {
   slot.settled = false;  // until it is down
   auto settled = [this, &slot, error, done = std::move(done)](std::optional<Error>) mutable {
     slot.settled = true;
-    if (slot.config.on_start_error == "retry") schedule_retry(slot);
+    // One that was ready before is its supervisor's.
+    if (slot.config.on_start_error == "retry" && slot.supervisor == nullptr) schedule_retry(slot);
     changed();
     done(std::move(error));
   };
@@ -144,19 +177,24 @@ void Fleet::schedule_retry(Slot& slot) {
   });
 }
 
-// All steps for one plugin, from its file on.
-void Fleet::bring_up(Slot& slot, Done done) {
-  slot.failed = false;
-  slot.error.reset();
-  if (auto error = read_file(slot)) return fail(slot, std::move(*error), std::move(done));
+std::optional<Error> Fleet::requirement_missing(const Slot& slot) const {
   for (const std::string& id : slot.manifest.requires_plugins) {
     const Slot* const needed = find(id);
     if (needed != nullptr && needed->ready()) continue;
     Error error = make_error("requirement_missing", "plugin \"" + slot.id + "\" requires plugin \"" +
                                                         id + "\", which does not run", true);
     error.plugin = slot.id;
-    return fail(slot, std::move(error), std::move(done));
+    return error;
   }
+  return std::nullopt;
+}
+
+// All steps for one plugin, from its file on.
+void Fleet::bring_up(Slot& slot, Done done) {
+  slot.failed = false;
+  slot.error.reset();
+  if (auto error = read_file(slot)) return fail(slot, std::move(*error), std::move(done));
+  if (auto error = requirement_missing(slot)) return fail(slot, std::move(*error), std::move(done));
   const auto shared = std::make_shared<Done>(std::move(done));
   const auto or_fail = [this, &slot, shared](auto next) {
     return [this, &slot, shared, next](std::optional<Error> error) mutable {

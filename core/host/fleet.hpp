@@ -2,11 +2,13 @@
 #pragma once
 
 #include "core/host/lifecycle.hpp"
+#include "core/host/supervisor.hpp"
 
 #include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,16 +26,29 @@ struct Slot {
   bool known = false;                    // `manifest` was read
   std::unique_ptr<Lifecycle> life;       // null: never loaded
   std::optional<Error> error;            // why it failed
-  std::optional<PluginWhy> why;          // of one that was not loaded, or of the one before
+  std::shared_ptr<PluginWhy> why;        // of one that was not loaded, or of the one before
+  LibraryFile::Identity identity;        // of the file as it was read last
+  std::set<std::string> codes;           // sha256 of what was loaded into this process
   bool failed = false;
   bool settled = true;                   // it is not being brought up or down
   bool running = false;                  // APPLY and start are under way
   bool stop_begun = false;               // by the stop of all
+  bool reloading = false;                // a new generation comes up beside this one
+  // Of an isolated one whose process failed, until an operator starts or stops it.
+  std::unique_ptr<Supervisor> supervisor;
   int restarts = 0;
+  struct Past {                          // of those that were before `life`
+    std::uint64_t calls = 0;
+    std::uint64_t failures = 0;
+    std::uint64_t late_completions = 0;
+    Durations durations;
+  } past;
   TimerId retry = 0;
   Milliseconds retry_wait{1'000};
 
   PluginState state() const noexcept;
+  // Keeps the figures of `life`, which another one replaces.
+  void remember();
   bool ready() const noexcept { return life != nullptr && life->accepts_calls(); }
 };
 
@@ -53,6 +68,7 @@ class Fleet {
   void reconfigure(const Config& config, Done done);
   void start_plugin(const std::string& id, Done done);
   void stop_plugin(const std::string& id, Done done);
+  void reload_plugin(const std::string& id, Done done);
 
   Slot* find(std::string_view id) noexcept;
   const Slot* find(std::string_view id) const noexcept;
@@ -80,11 +96,28 @@ class Fleet {
 
   void load(Slot& slot, Done done);
   void load_next();
+  static void note_code(Slot& slot);
+  std::optional<Error> loader_blocked(const std::string& id) const;
+  std::optional<Error> requirement_missing(const Slot& slot) const;
   void check(Slot& slot, Done done);
   void run(Slot& slot, Done done);
   void bring_up(Slot& slot, Done done);
   void fail(Slot& slot, Error error, Done done);
   void schedule_retry(Slot& slot);
+  static Error busy(const std::string& id);
+  void lost(Slot& slot, const Lifecycle* life);
+  void supervise(Slot& slot, Error why);
+  void failed_again(Slot& slot, Error why);
+  void restart(Slot& slot);
+  void watch_file(Slot& slot);
+  struct Reload;
+  std::unique_ptr<Lifecycle> make_life(Slot& slot, const Manifest& manifest,
+                                       std::shared_ptr<const PluginConfig> settings, bool isolated);
+  void reload_next(const std::shared_ptr<Reload>& reload);
+  void reload_failed(const std::shared_ptr<Reload>& reload, Error error);
+  void switch_over(const std::shared_ptr<Reload>& reload);
+  void retire(std::unique_ptr<Lifecycle> life);
+  void retired_one();
   void start_in_order();
   bool start_next(Slot& slot);
   void started_all();
@@ -103,6 +136,7 @@ class Fleet {
   std::map<std::string, std::unique_ptr<Slot>, std::less<>> slots_;
   std::vector<std::string> order_;   // of starting
   std::vector<std::unique_ptr<Lifecycle>> retired_;  // of restarted plugins
+  int retiring_ = 0;                 // generations that come up or go, see reload_plugin()
   struct Load {
     Slot* slot;
     Done done;

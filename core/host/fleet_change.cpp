@@ -25,6 +25,13 @@ Error not_found(const std::string& id) {
 
 }  // namespace
 
+Error Fleet::busy(const std::string& id) {
+  Error error = make_error("plugin_busy", "plugin \"" + id + "\" is being started or stopped", true);
+  error.plugin = id;
+  error.hint = "try again when that is over";
+  return error;
+}
+
 void Fleet::drain(UniqueFunction<void()> done) {
   Slots ready;
   for (const auto& [id, slot] : slots_) {
@@ -41,8 +48,10 @@ void Fleet::stop(UniqueFunction<void(bool clean)> done) {
   Slots up;
   for (const auto& [id, slot] : slots_) {
     if (slot->retry != 0) world_.loop.clock().cancel(std::exchange(slot->retry, 0));
+    slot->supervisor = nullptr;
     if (slot->life != nullptr) up.push_back(slot.get());
   }
+  for (const auto& life : retired_) life->drain(true, [](std::optional<Error>) {});
   for_all(up, [](Slot& slot, Done next) { slot.life->drain(true, std::move(next)); },
           [this](Errors) { stop_in_order(); });
   changed();
@@ -77,7 +86,7 @@ void Fleet::stop_in_order() {
   const bool all = std::all_of(slots_.begin(), slots_.end(), [](const auto& entry) {
     return !entry.second->stop_begun || entry.second->settled;
   });
-  if (all && !waiting && stop_done_) stopped_all();
+  if (all && !waiting && retiring_ == 0 && stop_done_) stopped_all();
 }
 
 void Fleet::stopped_all() {
@@ -103,14 +112,14 @@ void Fleet::start_plugin(const std::string& id, Done done) {
   Slot* const slot = find(id);
   if (slot == nullptr || slot->file.empty()) return done(not_found(id));
   if (slot->ready()) return done(std::nullopt);
+  if (slot->settled) slot->supervisor = nullptr;  // the past is forgotten
   const bool quarantined = slot->state() == PluginState::quarantined;
-  if (quarantined || !slot->settled || stopping_) {
-    Error error = make_error(quarantined ? "plugin_quarantined" : "plugin_busy",
-                             quarantined ? "plugin \"" + id + "\" was given up: a thread is stuck in it"
-                                         : "plugin \"" + id + "\" is being started or stopped",
-                             !quarantined);
+  if (quarantined || !slot->settled || slot->reloading || stopping_) {
+    if (!quarantined) return done(busy(id));
+    Error error = make_error("plugin_quarantined",
+                             "plugin \"" + id + "\" was given up: a thread is stuck in it");
     error.plugin = id;
-    error.hint = quarantined ? "restart the daemon" : "try again when that is over";
+    error.hint = "restart the daemon";
     return done(std::move(error));
   }
   if (slot->retry != 0) world_.loop.clock().cancel(std::exchange(slot->retry, 0));
@@ -123,7 +132,9 @@ void Fleet::stop_plugin(const std::string& id, Done done) {
   Slot* const slot = find(id);
   if (slot == nullptr) return done(not_found(id));
   if (slot->retry != 0) world_.loop.clock().cancel(std::exchange(slot->retry, 0));
+  if (slot->reloading) return done(busy(id));
   slot->wanted = false;
+  slot->supervisor = nullptr;
   if (!slot->ready()) return done(std::nullopt);
   if (is_required_by_running(*slot)) {
     Error error = make_error("plugin_required", "a running plugin requires \"" + id + "\"");
@@ -154,6 +165,7 @@ void Fleet::reconfigure(const Config& config, Done done) {
   std::map<std::string, std::shared_ptr<const PluginConfig>> settings;
   Slots running;
   for (const auto& [id, slot] : slots_) {
+    if (slot->reloading) return done(busy(id));
     if (!slot->ready()) continue;
     Slot candidate;
     candidate.id = id;

@@ -160,6 +160,7 @@ class Instance {
   // ---- On the loop: for services ---------------------------------------------------------------
 
   World& world() noexcept { return world_; }
+  Files& files() const noexcept { return world_.files; }
   Loop& loop() noexcept { return world_.loop; }
   HostPorts& ports() noexcept { return world_.ports; }
 

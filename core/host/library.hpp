@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 
 namespace cofounder::host {
@@ -65,8 +66,12 @@ Result<LibraryCopy> copy_library(const LibraryFile& file, const std::filesystem:
 // constructors, so never call it on the loop.  Codes "plugin_not_loaded", "plugin_invalid".
 Result<cof_plugin> open_library(const std::string& path, const std::string& shown);
 
-// Both.  glibc knows libraries by name: a name that says the content cannot give old code.
-Result<Library> load_library(const LibraryFile& file, const std::filesystem::path& folder);
+// Both.  glibc knows libraries by name: a name that says the content cannot give old code.  Code is
+// never unloaded, so after `codes_max` versions of a plugin (`codes`: sha256 of those that were
+// loaded) no new one is: code "too_many_generations".
+inline constexpr std::size_t codes_max = 8;
+Result<Library> load_library(const LibraryFile& file, const std::filesystem::path& folder,
+                             const std::set<std::string>& codes = {});
 
 // Removes copies that this process did not load.
 void remove_old_copies(const std::filesystem::path& folder) noexcept;

@@ -198,9 +198,16 @@ Result<LibraryCopy> copy_library(const LibraryFile& file, const std::filesystem:
   return LibraryCopy{*copy, file.path(), *sha256};
 }
 
-Result<Library> load_library(const LibraryFile& file, const std::filesystem::path& folder) {
+Result<Library> load_library(const LibraryFile& file, const std::filesystem::path& folder,
+                             const std::set<std::string>& codes) {
   const Result<LibraryCopy> copy = copy_library(file, folder);
   if (copy.has_error()) return copy.error();
+  if (codes.size() >= codes_max && !codes.contains(copy->sha256)) {
+    Error error = failed("too_many_generations", file.path(),
+                         std::to_string(codes.size()) + " versions of it are in the daemon's memory");
+    error.hint = "restart the daemon, or set isolation = \"process\" for this plugin";
+    return error;
+  }
   const Result<cof_plugin> api = open_library(copy->path.native(), copy->shown.native());
   if (api.has_error()) return api.error();
   return Library{*api, copy->sha256};

@@ -3,6 +3,7 @@
 
 #include "core/base/log.hpp"
 #include "core/host/border.hpp"
+#include "core/host/disk_worker.hpp"
 #include "core/host/metric_registry.hpp"
 #include "core/host/outcome.hpp"
 #include "core/host/proxy.hpp"
@@ -34,12 +35,31 @@ Lifecycle::Lifecycle(Instance::World& world, Manifest manifest,
     last_error_ = why;
     keep_why(why);
     log::error(why.message, {{"COF_PLUGIN", instance_->id()}});
-    if (isolated()) instance_->proxy()->end(why);
+    if (isolated()) instance_->proxy()->end(why, /*politely=*/true);
     if (on_given_up) on_given_up();
   });
-  if (isolated()) {
-    instance_->proxy()->on_lost = [this](const Error& why) { caller_->give_up(why, COF_ECRASHED); };
-  }
+  if (isolated()) watch_process();
+}
+
+void Lifecycle::watch_process() {
+  Proxy& proxy = *instance_->proxy();
+  proxy.on_lost = [this](const Error& why, int signal) {
+    lost_signal_ = signal;
+    caller_->give_up(why, COF_ECRASHED);
+  };
+  proxy.on_gone = [this](int signal, std::optional<CrashReport> report) {
+    if (why_ == nullptr) return;
+    why_->signal = signal;
+    if (report) keep_report(*report);
+  };
+}
+
+// Reads the symbols of libraries, so not on the loop.
+void Lifecycle::keep_report(const CrashReport& report) {
+  world_.files.disk().run([why = why_, report, instance = instance_, library = library_,
+                           shown = instance_->id() + ".so"] {
+    instance->post([why, text = to_text(report, library, shown)] { why->backtrace = text; });
+  });
 }
 
 Lifecycle::~Lifecycle() {
@@ -58,13 +78,12 @@ Lifecycle::~Lifecycle() {
   instance_->on_no_operations = nullptr;
 }
 
-void Lifecycle::keep_why(const Error& error, int signal, std::string backtrace) {
+void Lifecycle::keep_why(const Error& error) {
   PluginWhy why;
   why.when = world_.loop.clock().now();
   why.code = error.code;
   why.what = error.message;
-  why.signal = signal;
-  why.backtrace = std::move(backtrace);
+  why.signal = lost_signal_;
   for (const auto& call : instance_->calls().all()) {
     if (call->stage != Call::entered) continue;
     std::string text = name_of(*call);
@@ -74,7 +93,8 @@ void Lifecycle::keep_why(const Error& error, int signal, std::string backtrace) 
     why.calls.push_back(std::move(text));
   }
   why.lines = instance_->log_tail().lines();
-  why_ = std::move(why);
+  if (why_ != nullptr && why_->code == why.code && why_->what == why.what) return;  // said before
+  why_ = std::make_shared<PluginWhy>(std::move(why));
 }
 
 bool Lifecycle::stuck() const noexcept { return instance_->workers().stuck(); }
@@ -164,6 +184,20 @@ void Lifecycle::start(Done done) {
          return instance->api().start(instance->self, &call);
        },
        std::move(started));
+}
+
+void Lifecycle::probe(Done done) {
+  if (instance_->api().probe == nullptr) {
+    world_.loop.post([done = std::move(done), alive = alive_]() mutable {
+      if (*alive) done(std::nullopt);
+    });
+    return;
+  }
+  hook(COF_CALL_PROBE, "probe", deadlines().probe, Workers::Order::begins,
+       [instance = instance_](const cof_call& call) {
+         return instance->api().probe(instance->self, &call);
+       },
+       std::move(done));
 }
 
 void Lifecycle::drain(bool bounded, Done done) {
@@ -266,10 +300,14 @@ void Lifecycle::close(std::optional<Error> error) {
   closed_ = true;
   caller_->close();
   instance_->set_gone();
-  world_.metrics.remove_owner(instance_->id());
+  if (!replaced_) world_.metrics.remove_owner(instance_->id());
   if (isolated() || !caller_->given_up()) instance_->workers().close();
   if (!caller_->given_up()) state_ = PluginState::stopped;
-  for (Done& done : std::exchange(stop_waiters_, {})) done(error);
+  auto stopped = [this, error = std::move(error)] {
+    for (Done& done : std::exchange(stop_waiters_, {})) done(error);
+  };
+  if (!isolated()) return stopped();
+  instance_->proxy()->when_gone(std::move(stopped));
 }
 
 }  // namespace cofounder::host

@@ -3,10 +3,12 @@
 
 #include "core/host/caller.hpp"
 #include "core/host/library.hpp"
+#include "core/process/crash_report.hpp"
 
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace cofounder::host {
@@ -25,11 +27,15 @@ class Lifecycle {
   Lifecycle(const Lifecycle&) = delete;
   Lifecycle& operator=(const Lifecycle&) = delete;
 
-  // Loads a private copy below `folder` and enters create().
-  void load(std::shared_ptr<LibraryFile> file, std::filesystem::path folder, Done done);
+  // Loads a private copy below `folder` and enters create().  `codes`: see load_library().
+  void load(std::shared_ptr<LibraryFile> file, std::filesystem::path folder,
+            std::set<std::string> codes, Done done);
   void check(std::shared_ptr<const PluginConfig> config, Done done);
   void apply(std::shared_ptr<const PluginConfig> config, Done done);
   void start(Done done);
+  void probe(Done done);
+  // Another instance of the plugin took its place: what is known by the plugin's name is that one's.
+  void set_replaced() noexcept { replaced_ = true; }
   // New calls are refused from now on; done when the plugin's drain() and all calls ended, or when
   // the drain time is over and the rest was cancelled with COF_CANCEL_STOPPING.  `bounded` false:
   // waits for the calls as long as they take.
@@ -54,8 +60,9 @@ class Lifecycle {
   Caller& caller() noexcept { return *caller_; }
   const Caller& caller() const noexcept { return *caller_; }
   // Remembers why it failed, with the calls that are in flight and the last lines of its log.
-  void keep_why(const Error& error, int signal = 0, std::string backtrace = {});
-  const std::optional<PluginWhy>& why() const noexcept { return why_; }
+  void keep_why(const Error& error);
+  // Its backtrace may come later.
+  const std::shared_ptr<PluginWhy>& why() const noexcept { return why_; }
   // Called once when the plugin is given up: quarantined, or (isolated) failed, for its process is
   // gone.
   UniqueFunction<void()> on_given_up;
@@ -68,7 +75,7 @@ class Lifecycle {
   void hook(int kind, const char* name, Milliseconds deadline, Workers::Order order, Enter enter,
             Done done, std::shared_ptr<const PluginConfig> candidate = nullptr);
   void load_here(std::shared_ptr<LibraryFile> file, std::filesystem::path folder,
-                 std::shared_ptr<Loading> loading, Done done);
+                 std::set<std::string> codes, std::shared_ptr<Loading> loading, Done done);
   void load_in_child(std::shared_ptr<LibraryFile> file, std::filesystem::path folder,
                      std::shared_ptr<Loading> loading, Done done);
   void loaded(const Loading& loading, std::optional<Error> error, Done done);
@@ -79,6 +86,8 @@ class Lifecycle {
   void end_operations();
   void destroy();
   void close(std::optional<Error> error);
+  void watch_process();
+  void keep_report(const CrashReport& report);
   const PluginConfig::Deadlines& deadlines() const;
 
   Instance::World& world_;
@@ -89,10 +98,13 @@ class Lifecycle {
   bool created_ = false;
   bool started_ = false;
   bool closed_ = false;
+  bool replaced_ = false;
   std::vector<Done> stop_waiters_;
   std::optional<Error> last_error_;
-  std::optional<PluginWhy> why_;
+  std::shared_ptr<PluginWhy> why_;
+  int lost_signal_ = 0;
   std::string sha256_;
+  std::string library_;              // path of the copy that is loaded
   std::shared_ptr<const PluginConfig> config_;  // keeps deadlines() valid
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/host/lifecycle.hpp"
 #include "core/host/proxy.hpp"
+#include "core/process/sandbox_rules.hpp"
 
 #include <utility>
 
@@ -14,7 +15,33 @@ struct Lifecycle::Loading {
   cof_plugin api{};
 };
 
-void Lifecycle::load(std::shared_ptr<LibraryFile> file, std::filesystem::path folder, Done done) {
+namespace {
+
+// What is made on a worker before the child starts.
+struct Prepared {
+  LibraryCopy copy;
+  SandboxRules rules;
+};
+
+Result<Prepared> prepare(const Instance& instance, const LibraryFile& file,
+                         const std::filesystem::path& folder) {
+  Result<LibraryCopy> copy = copy_library(file, folder);
+  if (copy.has_error()) return copy.error();
+  SandboxNeeds needs;
+  const Manifest& manifest = instance.manifest();
+  needs.interfaces = manifest.required;
+  needs.interfaces.insert(needs.interfaces.end(), manifest.optional.begin(), manifest.optional.end());
+  needs.library = copy->path.native();
+  Result<std::vector<std::string>> scratch = instance.files().plugin_folders(manifest.id);
+  if (scratch.has_error()) return scratch.error();
+  needs.scratch = std::move(*scratch);
+  return Prepared{std::move(*copy), make_sandbox_rules(needs)};
+}
+
+}  // namespace
+
+void Lifecycle::load(std::shared_ptr<LibraryFile> file, std::filesystem::path folder,
+                     std::set<std::string> codes, Done done) {
   state_ = PluginState::starting;
   auto loading = std::make_shared<Loading>();
   auto then = [this, loading, done = std::move(done)](std::optional<Error> error) mutable {
@@ -23,17 +50,19 @@ void Lifecycle::load(std::shared_ptr<LibraryFile> file, std::filesystem::path fo
   if (isolated()) {
     load_in_child(std::move(file), std::move(folder), std::move(loading), std::move(then));
   } else {
-    load_here(std::move(file), std::move(folder), std::move(loading), std::move(then));
+    load_here(std::move(file), std::move(folder), std::move(codes), std::move(loading),
+              std::move(then));
   }
 }
 
 // Constructors of the library are the plugin's code, too.  They get the time of configure(): the
 // file may have to come from a slow disk.
 void Lifecycle::load_here(std::shared_ptr<LibraryFile> file, std::filesystem::path folder,
-                          std::shared_ptr<Loading> loading, Done done) {
+                          std::set<std::string> codes, std::shared_ptr<Loading> loading, Done done) {
   hook(COF_CALL_CREATE, "load", deadlines().configure, Workers::Order::exclusive,
-       [loading, file = std::move(file), folder = std::move(folder)](const cof_call&) {
-         const Result<Library> library = load_library(*file, folder);
+       [loading, file = std::move(file), folder = std::move(folder),
+        codes = std::move(codes)](const cof_call&) {
+         const Result<Library> library = load_library(*file, folder, codes);
          if (library.has_error()) {
            loading->error = library.error();
            return std::int32_t{COF_EFAILED};
@@ -57,12 +86,13 @@ void Lifecycle::load_in_child(std::shared_ptr<LibraryFile> file, std::filesystem
     loading->error = std::move(error);
     instance->end_call(call, std::move(how));
   };
-  const auto start = [this, loading, end](std::uint64_t call_id, Result<LibraryCopy> copy) {
-    if (copy.has_error()) return end(call_id, copy.error());
-    loading->sha256 = copy->sha256;
+  const auto start = [this, loading, end](std::uint64_t call_id, Result<Prepared> prepared) {
+    if (prepared.has_error()) return end(call_id, prepared.error());
+    loading->sha256 = prepared->copy.sha256;
+    library_ = prepared->copy.path.native();
     Proxy& proxy = *instance_->proxy();
-    proxy.load(*world_.children, find_plugin_host(), std::move(*copy),
-               [&proxy, loading, end, call_id](std::optional<Error> error) {
+    proxy.load(*world_.children, find_plugin_host(), std::move(prepared->copy),
+               std::move(prepared->rules), [&proxy, loading, end, call_id](std::optional<Error> error) {
                  if (!error) loading->api = proxy.api();
                  end(call_id, std::move(error));
                });
@@ -72,9 +102,10 @@ void Lifecycle::load_in_child(std::shared_ptr<LibraryFile> file, std::filesystem
        [this, strand, start, file = std::move(file),
         folder = std::move(folder)](const cof_call& call) {
          instance_->workers().post(*strand, [this, strand, start, file, folder, id = call.id] {
-           instance_->post([this, start, id, copy = copy_library(*file, folder)]() mutable {
-             if (!caller_->given_up()) start(id, std::move(copy));
-           });
+           instance_->post(
+               [this, start, id, prepared = prepare(*instance_, *file, folder)]() mutable {
+                 if (!caller_->given_up()) start(id, std::move(prepared));
+               });
          });
          return std::int32_t{COF_PENDING};
        },

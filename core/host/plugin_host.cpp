@@ -9,10 +9,10 @@
 #include "core/host/identity.hpp"
 #include "core/host/metric_registry.hpp"
 #include "core/host/outcome.hpp"
+#include "core/host/plugin_info.hpp"
 #include "core/process/program.hpp"
 
 #include <cassert>
-#include <ctime>
 #include <utility>
 
 namespace cofounder {
@@ -43,7 +43,7 @@ struct PluginHost::State {
         ports{std::move(the_ports)},
         files{config},
         programs{loop, loop.clock(), find_helper("cofounderd-reaper")},
-        children{host::make_plain_starter(loop)},
+        children{host::make_child_starter(loop)},
         world{.loop = loop,
               .ports = ports,
               .files = files,
@@ -154,6 +154,9 @@ void PluginHost::start_plugin(std::string id, UniqueFunction<void(std::optional<
 }
 void PluginHost::stop_plugin(std::string id, UniqueFunction<void(std::optional<Error>)> done) {
   state_->fleet.stop_plugin(id, std::move(done));
+}
+void PluginHost::reload_plugin(std::string id, UniqueFunction<void(std::optional<Error>)> done) {
+  state_->fleet.reload_plugin(id, std::move(done));
 }
 Files& PluginHost::files() noexcept { return state_->files; }
 
@@ -329,52 +332,11 @@ void PluginHost::deliver_event(std::string_view topic, std::string_view json) {
 
 // ---- What is shown -------------------------------------------------------------------------------
 
-namespace {
-
-// Of another process, 0 for none.
-double cpu_seconds_of(int pid) {
-  clockid_t clock{};
-  timespec used{};
-  if (pid == 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
-  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
-}
-
-PluginInfo info_of(const host::Slot& slot) {
-  PluginInfo info;
-  info.id = slot.id;
-  info.version = slot.manifest.version;
-  info.summary = slot.manifest.summary;
-  info.file = slot.file.string();
-  info.state = slot.state();
-  info.isolation = slot.life != nullptr && slot.life->isolated() ? "process" : "in-process";
-  info.parallel = slot.manifest.parallel;
-  info.interfaces = slot.interfaces;
-  info.restarts = slot.restarts;
-  info.last_error = slot.error;
-  if (slot.life == nullptr) return info;
-  host::Lifecycle& life = *slot.life;
-  info.pid = life.pid();
-  host::Instance::Counters& counters = life.instance().counters();
-  info.sha256 = life.sha256();
-  info.calls = counters.calls;
-  info.failures = counters.failures;
-  info.late_completions = counters.late_completions;
-  info.in_flight = life.caller().in_flight();
-  info.queued = life.caller().queued();
-  info.latency_p50_ms = life.caller().latency_ms(0.5);
-  info.latency_p99_ms = life.caller().latency_ms(0.99);
-  info.cpu_seconds = life.instance().workers().cpu_seconds() + cpu_seconds_of(info.pid);
-  if (!info.last_error) info.last_error = life.last_error();
-  return info;
-}
-
-}  // namespace
-
 std::vector<PluginInfo> PluginHost::list() const {
   std::vector<PluginInfo> all;
   const auto http = state_->ports.http.counters();
   for (const auto& [id, slot] : state_->fleet.slots()) {
-    all.push_back(info_of(*slot));
+    all.push_back(host::info_of(*slot));
     if (const auto it = http.find(id); it != http.end()) all.back().http = it->second;
   }
   return all;
@@ -383,7 +345,7 @@ std::vector<PluginInfo> PluginHost::list() const {
 std::optional<PluginInfo> PluginHost::find(std::string_view id) const {
   const host::Slot* const slot = std::as_const(state_->fleet).find(id);
   if (slot == nullptr) return std::nullopt;
-  PluginInfo info = info_of(*slot);
+  PluginInfo info = host::info_of(*slot);
   const auto http = state_->ports.http.counters();
   if (const auto it = http.find(info.id); it != http.end()) info.http = it->second;
   return info;
@@ -392,7 +354,8 @@ std::optional<PluginInfo> PluginHost::find(std::string_view id) const {
 std::optional<PluginWhy> PluginHost::why(std::string_view id) const {
   const host::Slot* const slot = std::as_const(state_->fleet).find(id);
   if (slot == nullptr) return std::nullopt;
-  return slot->life != nullptr && slot->life->why() ? slot->life->why() : slot->why;
+  const auto& why = slot->life != nullptr && slot->life->why() ? slot->life->why() : slot->why;
+  return why == nullptr ? std::nullopt : std::optional{*why};
 }
 
 std::string PluginHost::metrics_json() const {

@@ -3,6 +3,7 @@
 
 #include "core/base/loop.hpp"
 #include "core/config/config.hpp"
+#include "core/host/durations.hpp"
 #include "core/host/manifest.hpp"
 #include "core/host/plugin_why.hpp"
 #include "core/http/client.hpp"
@@ -41,7 +42,9 @@ struct PluginInfo {
   int queued = 0;
   double latency_p50_ms = 0;
   double latency_p99_ms = 0;
-  double cpu_seconds = 0;               // of its workers
+  Durations durations;                  // of its calls
+  double cpu_seconds = 0;               // of its workers, or of its process
+  std::optional<std::uint64_t> memory_bytes;  // resident; of an isolated one only
   int restarts = 0;
   std::optional<Error> last_error;
   http::Client::Counters http;
@@ -103,6 +106,10 @@ class PluginHost : public Runner {
 
   void start_plugin(std::string id, UniqueFunction<void(std::optional<Error>)> done);
   void stop_plugin(std::string id, UniqueFunction<void(std::optional<Error>)> done);
+  // Replaces one that runs by what its file holds now, without a moment in which there is none: the
+  // new one comes up beside it and is probed.  On an error the old one goes on.  One that does not
+  // run is started.
+  void reload_plugin(std::string id, UniqueFunction<void(std::optional<Error>)> done);
 
   std::vector<PluginInfo> list() const;
   std::optional<PluginInfo> find(std::string_view id) const;

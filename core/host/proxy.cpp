@@ -4,6 +4,8 @@
 #include "core/base/log.hpp"
 #include "core/host/border.hpp"
 #include "core/host/proxy_entries.hpp"
+#include "core/base/text.hpp"
+#include "core/process/sandbox_build.hpp"
 #include "core/wire/trampolines.hpp"
 
 #include <algorithm>
@@ -25,6 +27,9 @@ constexpr std::size_t sent_bytes_max = 4u << 20;
 // Over this the child is ended: it asks and asks and never takes what it asked for.
 constexpr std::size_t waiting_entries_most = 100'000;
 constexpr std::size_t waiting_bytes_most = 256u << 20;
+// The child gives a beat every two seconds.
+constexpr Milliseconds beat_wait{5'000};
+constexpr int beats_missed_max = 2;
 
 // The page that both see; nobody can make it smaller.
 wire::Descriptor make_pulse(wire::Pulse*& pulse) {
@@ -37,6 +42,27 @@ wire::Descriptor make_pulse(wire::Pulse*& pulse) {
   if (data == MAP_FAILED) return {};
   pulse = static_cast<wire::Pulse*>(data);
   return page;
+}
+
+// Sealed, so that a child can fill no more of the daemon's memory than a report has.
+wire::Descriptor make_crash_file() {
+  wire::Descriptor file{::memfd_create("crash", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+  if (!file || ::ftruncate(file.get(), CrashReport::bytes_max) != 0 ||
+      ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    return {};
+  }
+  return file;
+}
+
+ChildLimits make_limits(const PluginConfig& config) {
+  ChildLimits limits;
+  limits.descriptors = 1'024;
+  limits.file_bytes = config.limits.scratch_bytes_max;
+  if (!has_sandbox) return limits;  // sanitizers map terabytes
+  limits.data_bytes = config.limits.memory_bytes_max;
+  // Also what is shared or only reserved: allocators reserve 64 MiB for each thread.
+  limits.address_space_bytes = 2 * config.limits.memory_bytes_max + (8ull << 30);
+  return limits;
 }
 
 wire::Load make_load(Instance& instance, const LibraryCopy& copy) {
@@ -75,7 +101,8 @@ Error Proxy::make_why(const char* code, const std::string& what) const {
 
 // ---- The child's life ----------------------------------------------------------------------------
 
-void Proxy::load(ChildStarter& starter, std::string program, LibraryCopy copy, Loaded done) {
+void Proxy::load(ChildStarter& starter, std::string program, LibraryCopy copy, SandboxRules rules,
+                 Loaded done) {
   int ends[2] = {-1, -1};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
     return done(make_why("child_not_started", std::string{"has no socket: "} + std::strerror(errno)));
@@ -88,8 +115,12 @@ void Proxy::load(ChildStarter& starter, std::string program, LibraryCopy copy, L
   if (::fcntl(order.socket.get(), F_SETFL, 0) != 0) {
     return done(make_why("child_not_started", std::string{"has no socket: "} + std::strerror(errno)));
   }
+  crash_ = make_crash_file();
+  order.crash = wire::Descriptor{::fcntl(crash_.get(), F_DUPFD_CLOEXEC, 0)};
+  if (!order.crash) return done(make_why("child_not_started", "has no memory for its crash report"));
   order.arguments = {"cofounderd-plugin-host", instance_.id()};
   order.program = std::move(program);
+  order.limits = make_limits(*instance_.config());
   link_->on_frame = [this](wire::Incoming& incoming) { on_frame(incoming); };
   link_->on_broken = [this](wire::Broken why) { broken(why); };
   link_->on_closed = [this] {
@@ -97,13 +128,15 @@ void Proxy::load(ChildStarter& starter, std::string program, LibraryCopy copy, L
     if (process_ != nullptr) process_->kill();
   };
   loaded_ = std::move(done);
-  starter.start(std::move(order), [this, alive = alive_, copy = std::move(copy)](
-                                      Result<std::unique_ptr<ChildProcess>> started) mutable {
-    if (*alive) on_started(std::move(copy), std::move(started));
-  });
+  starter.start(std::move(order),
+                [this, alive = alive_, copy = std::move(copy), rules = std::move(rules)](
+                    Result<std::unique_ptr<ChildProcess>> started) mutable {
+                  if (*alive) on_started(copy, std::move(rules), std::move(started));
+                });
 }
 
-void Proxy::on_started(LibraryCopy copy, Result<std::unique_ptr<ChildProcess>> started) {
+void Proxy::on_started(const LibraryCopy& copy, SandboxRules rules,
+                       Result<std::unique_ptr<ChildProcess>> started) {
   if (finished_) return;  // the child, if there is one, ends with `started`
   if (started.has_error()) return std::exchange(loaded_, nullptr)(started.error());
   process_ = std::move(*started);
@@ -112,12 +145,29 @@ void Proxy::on_started(LibraryCopy copy, Result<std::unique_ptr<ChildProcess>> s
   if (!page) return end(make_why("child_not_started", "has no memory to share with the daemon"));
   wire::Begin begin;
   begin.build = wire::build();
+  begin.sandbox = has_sandbox;
+  begin.read_execute = std::move(rules.read_execute);
+  begin.read_write = std::move(rules.read_write);
   wire::Header header;
   header.kind = wire::Kind::begin;
   link_->send(header, encode(begin), std::move(page));
   header.kind = wire::Kind::load;
   link_->send(header, encode(make_load(instance_, copy)));
   link_->start();
+}
+
+// The child counts up while it runs at all.  One that is stopped, or cannot get a processor for so
+// long, is of no use to anybody.
+void Proxy::listen() {
+  listen_timer_ = instance_.loop().clock().call_after(beat_wait, [this] {
+    listen_timer_ = 0;
+    const std::uint64_t beats = pulse_->beats.load(std::memory_order_relaxed);
+    beats_missed_ = std::exchange(beats_seen_, beats) == beats ? beats_missed_ + 1 : 0;
+    if (beats_missed_ < beats_missed_max) return listen();
+    end(make_why("plugin_silent", "gave no sign of life for " +
+                                      to_string(beat_wait * beats_missed_max) +
+                                      ", so its process was ended"));
+  });
 }
 
 void Proxy::on_exit(const ChildEnd& how) {
@@ -127,12 +177,21 @@ void Proxy::on_exit(const ChildEnd& how) {
       how.signal != 0 ? "was killed by signal " + std::to_string(how.signal) + " (" +
                             ::strsignal(how.signal) + ")"
                       : "ended its process with status " + std::to_string(how.code);
-  lost(make_why("plugin_crashed", what));  // unless it was ended
+  lost(make_why("plugin_crashed", what), how.signal);  // unless it was ended
+  if (on_gone) std::exchange(on_gone, nullptr)(how.signal, read_crash_report(crash_.get()));
+  crash_ = {};
   link_ = nullptr;
+  for (UniqueFunction<void()>& action : std::exchange(gone_waiters_, {})) action();
 }
 
-void Proxy::end(Error why) {
-  if (process_ != nullptr) process_->kill();
+void Proxy::when_gone(UniqueFunction<void()> action) {
+  if (process_ == nullptr) return action();
+  gone_waiters_.push_back(std::move(action));
+}
+
+void Proxy::end(Error why, bool politely) {
+  if (process_ != nullptr && politely) process_->terminate();
+  if (process_ != nullptr && !politely) process_->kill();
   lost(std::move(why));
 }
 
@@ -141,17 +200,20 @@ void Proxy::broken(wire::Broken why) {
                std::string{"sent the daemon "} + wire::to_text(why) + ", so it was ended"));
 }
 
-void Proxy::lost(Error why) {
+void Proxy::lost(Error why, int signal) {
   if (std::exchange(finished_, true)) return;
-  link_->close();
+  stop_listening();
+  if (link_ != nullptr) link_->close();
   waiting_.clear();
   pending_.clear();
   loaded_ = nullptr;
-  if (on_lost) on_lost(why);
+  if (on_lost) on_lost(why, signal);
 }
 
 void Proxy::finish() {
   if (std::exchange(finished_, true)) return;
+  on_gone = nullptr;
+  stop_listening();
   if (link_ != nullptr) link_->close();
   pending_.clear();
   waiting_.clear();
@@ -163,15 +225,17 @@ void Proxy::finish() {
 
 void Proxy::close() {
   finish();
+  on_gone = nullptr;
+  gone_waiters_.clear();
   link_ = nullptr;
   process_ = nullptr;
 }
 
-int Proxy::pid() const noexcept { return process_ == nullptr ? 0 : process_->pid(); }
-
-std::uint64_t Proxy::beats() const noexcept {
-  return pulse_ == nullptr ? 0 : pulse_->beats.load(std::memory_order_relaxed);
+void Proxy::stop_listening() {
+  if (listen_timer_ != 0) instance_.loop().clock().cancel(std::exchange(listen_timer_, 0));
 }
+
+int Proxy::pid() const noexcept { return process_ == nullptr ? 0 : process_->pid(); }
 
 std::int64_t Proxy::inside_since(const Call& call) const noexcept {
   if (pulse_ == nullptr || finished_) return 0;
@@ -311,6 +375,7 @@ void Proxy::on_loaded(const wire::Frame& frame) {
                                    : "plugin \"" + instance_.id() + "\" could not be loaded");
     return done(std::move(error));
   }
+  listen();
   make_api(loaded->entries);
   if (api_.create == nullptr || api_.destroy == nullptr) return broken(wire::Broken::bad_argument);
   done(std::nullopt);

@@ -5,6 +5,8 @@
 #include "core/host/child_starter.hpp"
 #include "core/host/instance.hpp"
 #include "core/host/library.hpp"
+#include "core/process/crash_report.hpp"
+#include "core/process/sandbox.hpp"
 #include "core/wire/messages.hpp"
 
 #include <deque>
@@ -26,10 +28,11 @@ class Proxy {
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
 
-  // Starts the child and has it load the library.  `done` once, on the loop, unless the child ended
-  // before: then on_lost is called.
+  // Starts the child, has it enter the sandbox and load the library.  `done` once, on the loop,
+  // unless the child ended before: then on_lost is called.
   using Loaded = UniqueFunction<void(std::optional<Error>)>;
-  void load(ChildStarter& starter, std::string program, LibraryCopy copy, Loaded done);
+  void load(ChildStarter& starter, std::string program, LibraryCopy copy, SandboxRules rules,
+            Loaded done);
   // Its functions send frames and return COF_PENDING, or a reason why nothing was sent.  Those that
   // the plugin does not have are null.  For after load().
   const cof_plugin& api() const noexcept { return api_; }
@@ -54,14 +57,16 @@ class Proxy {
 
   // Since when a thread of the child has been inside an entry of the call, by its own word; 0: none.
   std::int64_t inside_since(const Call& call) const noexcept;
-  // Rises every two seconds while the child runs at all, by its own word.
-  std::uint64_t beats() const noexcept;
   int pid() const noexcept;
 
-  // The child ended or was ended, other than by finish(): once.
-  UniqueFunction<void(const Error& why)> on_lost;
-  // Ends it with a reason, now.
-  void end(Error why);
+  // The child ended, by `signal` if that is not 0, or is being ended, other than by finish(): once.
+  UniqueFunction<void(const Error& why, int signal)> on_lost;
+  // After that, once, when its process is gone.
+  UniqueFunction<void(int signal, std::optional<CrashReport> report)> on_gone;
+  // Ends it with a reason: `politely` with SIGTERM and two seconds of time, else at once.
+  void end(Error why, bool politely = false);
+  // Calls `action` when there is no process, at once when that is so.
+  void when_gone(UniqueFunction<void()> action);
   // Ends it in peace: nothing is to be said any more.
   void finish();
   // The loop goes away: what is left of the process is killed.
@@ -88,7 +93,10 @@ class Proxy {
   std::int32_t send_entry(wire::Entry entry, std::string arguments);
   void send_waiting();
   bool has_room(std::size_t bytes) const noexcept;
-  void on_started(LibraryCopy copy, Result<std::unique_ptr<ChildProcess>> started);
+  void on_started(const LibraryCopy& copy, SandboxRules rules,
+                  Result<std::unique_ptr<ChildProcess>> started);
+  void listen();
+  void stop_listening();
   void on_frame(wire::Incoming& incoming);
   void on_loaded(const wire::Frame& frame);
   void on_returned(const wire::Frame& frame);
@@ -100,7 +108,7 @@ class Proxy {
   void answer_status(std::uint64_t sequence, std::int32_t status);
   void broken(wire::Broken why);
   void on_exit(const ChildEnd& how);
-  void lost(Error why);
+  void lost(Error why, int signal = 0);
   Error make_why(const char* code, const std::string& what) const;
 
   Instance& instance_;
@@ -108,7 +116,11 @@ class Proxy {
   std::unique_ptr<ChildLink> link_;
   std::unique_ptr<ChildProcess> process_;
   wire::Pulse* pulse_ = nullptr;
-  wire::Descriptor child_end_;            // until the child is started
+  wire::Descriptor crash_;                // where the child says how it crashed
+  std::uint64_t beats_seen_ = 0;
+  int beats_missed_ = 0;
+  TimerId listen_timer_ = 0;
+  std::vector<UniqueFunction<void()>> gone_waiters_;
   Loaded loaded_;                         // until it said so
   bool is_loaded_ = false;
   bool finished_ = false;                 // lost or in peace

@@ -28,12 +28,12 @@ void Proxy::on_request(wire::Incoming& incoming) {
   const void* const table = host->query(host, to_cof(iid));
   if (table == nullptr) return broken(wire::Broken::not_granted);
   const bool large = handler.way != wire::Way::post && header.size > loop_bytes_max;
-  if (handler.way == wire::Way::tag && (waiting_bytes_ > waiting_bytes_max ||
-                                        instance_.operations_open() > operations_open_max)) {
+  if (takes_tag(handler.way) && (waiting_bytes_ > waiting_bytes_max ||
+                                  instance_.operations_open() > operations_open_max)) {
     const wire::Broken why = handler.check(incoming.frame.arguments);
     return why == wire::Broken::no ? answer_status(header.sequence, COF_ELIMIT) : broken(why);
   }
-  if (handler.way == wire::Way::disk || large) return serve_on_worker(incoming, table);
+  if (waits_for_disk(handler.way) || large) return serve_on_worker(incoming, table);
   std::string bytes;
   if (!handler.serve(table, host, incoming.frame.arguments, bytes)) {
     return broken(handler.check(incoming.frame.arguments));
@@ -61,7 +61,7 @@ void Proxy::serve_on_worker(wire::Incoming& incoming, const void* table) {
   ++works_;
   work_bytes_ += work->header.size;
   // A reply must not overtake the handle that it belongs to.
-  if (handler.way == wire::Way::tag) ++held_;
+  if (takes_tag(handler.way)) ++held_;
   if (work->header.in_memory == 1) {
     work->memory = std::move(incoming.memory);
   } else {
@@ -81,7 +81,7 @@ void Proxy::serve_on_worker(wire::Incoming& incoming, const void* table) {
 void Proxy::served(const wire::Header& header, std::string& answer_bytes) {
   --works_;
   work_bytes_ -= header.size;
-  if (wire::find_handler(header.interface, header.slot)->way == wire::Way::tag) --held_;
+  if (takes_tag(wire::find_handler(header.interface, header.slot)->way)) --held_;
   if (!finished_) answer(header.sequence, answer_bytes);
   wire::wipe(answer_bytes);
   if (!finished_) send_waiting();

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/host/library.hpp"
 #include "core/plugin_host/stubs.hpp"
+#include "core/process/crash_handler.hpp"
+#include "core/process/sandbox.hpp"
+#include "core/process/sandbox_build.hpp"
 
 #include <ctime>
 #include <pthread.h>
@@ -14,11 +17,13 @@
 #include <memory>
 
 // cofounderd-plugin-host: one isolated plugin.  Started by the daemon only, with a socket to it as
-// descriptor 3 (core/wire/frame.hpp); it ends when the daemon closes that.
+// descriptor 3 (core/wire/frame.hpp); it ends when the daemon closes that.  What it says of its
+// crash goes to descriptor 4.
 namespace cofounder::plugin_host {
 namespace {
 
 constexpr int daemon_socket = 3;
+constexpr int crash_file = 4;
 constexpr int bad_start = 64;    // EX_USAGE
 constexpr int not_loaded = 65;   // the daemon was told why
 constexpr int beat_ms = 2'000;
@@ -72,7 +77,15 @@ void* map_pulse(const wire::Descriptor& page) {
 
 // What the daemon asked for stands before any code of the plugin runs, or nothing of it ever does.
 void enter_sandbox(const wire::Begin& begin) {
-  if (begin.sandbox) give_up("sandbox_unavailable", "this build has no sandbox");
+  if (begin.sandbox != has_sandbox) {
+    give_up("plugin_host_mismatch", "the daemon and its cofounderd-plugin-host are different builds");
+  }
+  if (!has_sandbox) return;
+  SandboxRules rules;
+  rules.read_execute = begin.read_execute;
+  rules.read_write = begin.read_write;
+  const SandboxRefusal refusal = cofounder::enter_sandbox(rules);
+  if (refusal) give_up(SandboxRefusal::code, refusal.message());
 }
 
 void begin(char* buffer) {
@@ -147,6 +160,7 @@ void start_thread(void* (*main)(void*), void* given, std::size_t stack_bytes) {
 }
 
 int run() {
+  if (!install_crash_handler(crash_file)) return bad_start;
   const auto buffer = std::make_unique<char[]>(wire::packet_bytes_max);
   begin(buffer.get());
   const wire::Incoming incoming = expect(wire::Kind::load, buffer.get());
@@ -160,6 +174,7 @@ int run() {
   const auto api = host::open_library(load->library, load->shown);
   if (api.has_error()) give_up(api.error().code, api.error().message);
   plugin.api = *api;
+  note_modules();
 
   start_thread(beat_main, nullptr, 64 * 1024);
   for (std::size_t i = 1; i < load->threads; ++i) {

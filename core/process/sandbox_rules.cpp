@@ -17,9 +17,7 @@ SandboxRules make_sandbox_rules(const SandboxNeeds& needs) {
       std::any_of(needs.interfaces.begin(), needs.interfaces.end(), [](std::string_view name) {
         return name == "cof.scratch" || name.starts_with("cof.scratch/");
       });
-  if ((has_scratch || needs.files) && !needs.scratch.empty()) {
-    rules.read_write.push_back(needs.scratch);
-  }
+  if (has_scratch || needs.files) rules.read_write = needs.scratch;
   return rules;
 }
 

@@ -13,7 +13,7 @@ struct SandboxNeeds {
   std::vector<std::string> interfaces;  // required and optional: "cof.scratch/1"
   bool files = false;                   // permissions.files: clients' files are put into scratch
   std::string library;                  // the private copy that the child will load
-  std::string scratch;                  // this plugin's own scratch folder
+  std::vector<std::string> scratch;     // this plugin's own scratch folders
 };
 
 // The rules for such a plugin.  Network, secrets, events and all else that a manifest may ask for

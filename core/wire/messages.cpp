@@ -42,7 +42,7 @@ std::optional<Message> if_whole(const Reader& in, Message&& message) {
 
 }  // namespace
 
-std::string_view build() noexcept { return COFOUNDER_VERSION " wire 1"; }
+std::string_view build() noexcept { return COFOUNDER_VERSION " wire 2"; }
 
 std::string encode(const Begin& begin) {
   Writer out;

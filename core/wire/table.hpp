@@ -18,8 +18,11 @@ enum class Way {
   wait,  // the child waits for the answer; made on the loop
   post,  // [post]: no answer, the stub returns COF_OK
   tag,   // as wait; it takes a tag, so it can be refused while too many replies wait for the child
-  disk   // [disk]: as wait, but made on a worker of the daemon, for it may wait for the disk
+  disk,  // [disk]: as wait, but made on a worker of the daemon, for it may wait for the disk
+  disk_tag  // both
 };
+constexpr bool takes_tag(Way way) noexcept { return way == Way::tag || way == Way::disk_tag; }
+constexpr bool waits_for_disk(Way way) noexcept { return way == Way::disk || way == Way::disk_tag; }
 
 template <auto Member, Way How = Way::wait>
 struct Slot {
@@ -122,6 +125,17 @@ template <> struct Interface<cof_file_service> {
                       Slot<&S::write, Way::disk>, Slot<&S::commit, Way::disk>, Slot<&S::name>,
                       Slot<&S::release>>;
 };
+template <> struct Interface<cof_process_service> {
+  static constexpr const char* iid = COF_PROCESS_IID;
+  using S = cof_process_service;
+  using slots = Slots<Slot<&S::start, Way::disk_tag>, Slot<&S::signal, Way::post>, Slot<&S::cancel>,
+                      Slot<&S::pull, Way::post>>;
+};
+template <> struct Interface<cof_identity_service> {
+  static constexpr const char* iid = COF_IDENTITY_IID;
+  using S = cof_identity_service;
+  using slots = Slots<Slot<&S::who, Way::tag>>;
+};
 
 // In the order of their numbers on the wire.
 template <class... Service> struct Services { static constexpr std::size_t count = sizeof...(Service); };
@@ -129,7 +143,8 @@ using AllServices =
     Services<cof_log_service, cof_error_service, cof_config_service, cof_secret_service,
              cof_http_service, cof_timer_service, cof_task_service, cof_kv_service,
              cof_metric_service, cof_stats_service, cof_usage_service, cof_route_service,
-             cof_event_service, cof_call_service, cof_scratch_service, cof_file_service>;
+             cof_event_service, cof_call_service, cof_scratch_service, cof_file_service,
+             cof_process_service, cof_identity_service>;
 
 // The plugin's own functions.
 using P = cof_plugin;

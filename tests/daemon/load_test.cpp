@@ -83,12 +83,12 @@ TEST(Leftovers, FilesOfTasksThatAreOverGoAtTheNextStart) {
   const std::string waits = daemon.submit(R"({"op":"worker.work","args":{"ms":0},"delay":"1h"})");
   daemon.kill();
   for (const std::string& id : {over, waits}) {
-    fs::create_directories(daemon.scratch() / "task" / id);
-    write_file(daemon.scratch() / "task" / id / "data", "left by a daemon that died");
+    fs::create_directories(daemon.scratch() / "task" / "worker" / id);
+    write_file(daemon.scratch() / "task" / "worker" / id / "data", "left by a daemon that died");
   }
   ASSERT_TRUE(daemon.start()) << daemon.log();
   EXPECT_TRUE(wait_until([&] { return scratch_files(daemon.scratch()) == 1; }));
-  EXPECT_TRUE(fs::exists(daemon.scratch() / "task" / waits / "data")) << "that task is not over";
+  EXPECT_TRUE(fs::exists(daemon.scratch() / "task" / "worker" / waits / "data")) << "that task is not over";
 }
 
 TEST(Leftovers, DescriptorsAfterManyTasksAreThoseBefore) {

@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Whether plugins can have a process of their own.
-constexpr bool has_processes = false;
+constexpr bool has_processes = true;
 
 enum class Mode { in_process, process };
 enum class Trouble { when_started, in_task, when_stopped };
@@ -58,7 +58,8 @@ Row both(const char* id, Trouble trouble, Expected expected) {
 }
 
 // clang-format off
-const Rows throwing{
+Rows throwing() {
+  return {
     ends_its_own("throw-in-create", when_started, {"failed", "threw an exception out of its create"}, "killed by signal 6"),
     ends_its_own("throw-in-check", when_started, {"failed", "threw an exception out of its configure (check)"}, "killed by signal 6"),
     ends_its_own("throw-in-apply", when_started, {"failed", "threw an exception out of its configure (apply)"}, "killed by signal 6"),
@@ -69,9 +70,11 @@ const Rows throwing{
     ends_its_own("throw-in-drain", when_stopped, {"stopped", "threw an exception out of its drain"}, "killed by signal 6"),
     ends_its_own("throw-in-stop", when_stopped, {"stopped", "threw an exception out of its stop"}, "killed by signal 6"),
     ends_its_own("throw-in-destroy", when_stopped, {"quarantined", "threw an exception out of its destroy"}, "killed by signal 6"),
-};
+  };
+}
 
-const Rows hanging{
+Rows hanging() {
+  return {
     ends_its_own("hanging-create", when_started, {"quarantined", "did not return from its create"}),
     ends_its_own("hang-in-check", when_started, {"quarantined", "from its configure (check)"}),
     ends_its_own("hang-in-apply", when_started, {"quarantined", "from its configure (apply)"}),
@@ -86,13 +89,17 @@ const Rows hanging{
     ends_its_own("hang-in-stop", when_stopped, {"quarantined", "did not return from its stop"}),
     ends_its_own("pending-stop", when_stopped, {"quarantined", "did not end its stop"}),
     ends_its_own("hang-in-destroy", when_stopped, {"quarantined", "did not return from its destroy"}),
-};
+  };
+}
 
-const Rows spinning{
+Rows spinning() {
+  return {
     ends_its_own("spin", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
-};
+  };
+}
 
-const Rows answering_rubbish{
+Rows answering_rubbish() {
+  return {
     both("bad-json", in_task, {"ready", "the result is no JSON", "failed", "result_invalid"}),
     both("bad-utf8", in_task, {"ready", "the result is no JSON", "failed", "result_invalid"}),
     both("deep-json", in_task, {"ready", "the result is no JSON", "failed", "result_invalid"}),
@@ -109,9 +116,11 @@ const Rows answering_rubbish{
     both("foreign-completion", in_task, {"ready", "\"fine\"", "succeeded"}),
     both("foreign-thread", in_task, {"ready", "from outside", "succeeded"}),
     both("table-huge", in_task, {"ready", "\"fine\"", "succeeded"}),
-};
+  };
+}
 
-const Rows that_are_no_plugins{
+Rows that_are_no_plugins() {
+  return {
     both("table-too-small", when_started, {"failed", "its table is too small"}),
     both("table-size-zero", when_started, {"failed", "its table is too small"}),
     both("table-null-hooks", when_started, {"failed", "no create or destroy"}),
@@ -122,31 +131,37 @@ const Rows that_are_no_plugins{
     both("hostile-manifest", when_started, {"failed", "manifest"}),
     both("newer-abi", when_started, {"failed", "needs ABI 1.9"}),
     both("missing-interface", when_started, {"failed", "cof.moon/2"}),
-};
+  };
+}
 
-const Rows flooding{
+Rows flooding() {
+  return {
     both("flood-log", in_task, {"ready", "dropped", "succeeded"}),
     both("flood-events", in_task, {"ready", "\"fine\"", "succeeded"}),
     both("flood-progress", in_task, {"ready", "", "succeeded"}),
     both("flood-tasks", in_task, {"ready", "limit", "failed", "limit_reached"}),
     both("leak-timers", in_task, {"ready", "limit", "failed", "limit_reached"}),
-};
+  };
+}
 
-const Rows at_the_system{
-    {"socket-in-constructor", when_started, {"ready"}, {"failed", "ended"}},
-    {"file-in-constructor", when_started, {"ready"}, {"failed", "ended"}},
-    {"read-in-constructor", when_started, {"ready"}, {"failed", "ended"}},
-    {"fork-in-constructor", when_started, {"ready"}, {"failed", "ended"}},
+Rows at_the_system() {
+  return {
+    {"socket-in-constructor", when_started, {"ready"}, {"failed", "killed by signal 6"}},
+    {"file-in-constructor", when_started, {"ready"}, {"failed", "killed by signal 6"}},
+    {"read-in-constructor", when_started, {"ready"}, {"failed", "killed by signal 6"}},
+    {"fork-in-constructor", when_started, {"ready"}, {"failed", "killed by signal 6"}},
     both("thread-in-constructor", when_started, {"ready"}),
     {"connect-control", in_task, {"ready", "", "succeeded"}, {"ready", "denied", "failed", "denied"}},
-};
+  };
+}
 
 // What only a process of its own survives.
 Row crashes(const char* id, Trouble trouble, Expected expected) {
   return {id, trouble, ends_the_daemon, expected};
 }
 
-const Rows crashing{
+Rows crashing() {
+  return {
     crashes("segv-in-constructor", when_started, {"failed", "killed by signal 11"}),
     crashes("segv-in-create", when_started, {"failed", "killed by signal 11"}),
     crashes("segv-in-check", when_started, {"failed", "killed by signal 11"}),
@@ -167,10 +182,12 @@ const Rows crashing{
     crashes("thread-exit", in_task, {"ready", "killed by signal 6", "failed", "plugin_crashed"}),
     crashes("stack-overflow", in_task, {"ready", "killed by signal 11", "failed", "plugin_crashed"}),
     crashes("eat-memory", in_task, {"ready", "killed by signal 6", "failed", "plugin_crashed"}),
-};
+  };
+}
 
-const Rows attacking{
-    crashes("exec-program", in_task, {"ready", "", "failed", ""}),
+Rows attacking() {
+  return {
+    crashes("exec-program", in_task, {"ready", "", "failed", "unavailable"}),
     crashes("fork-bomb", in_task, {"ready", "denied", "failed", "denied"}),
     crashes("leak-descriptors", in_task, {"ready", "fine", "succeeded"}),
     crashes("close-all-descriptors", in_task, {"ready", "ended its process", "failed", "plugin_crashed"}),
@@ -179,14 +196,17 @@ const Rows attacking{
     crashes("kill-parent", in_task, {"ready", "denied", "failed", "denied"}),
     crashes("trace-parent", in_task, {"ready", "denied", "failed", "denied"}),
     crashes("raise-limits", in_task, {"ready", "denied", "failed", "denied"}),
-    crashes("ignore-sigterm", in_task, {"quarantined", "did not return", "timed_out", "timed_out"}),
+    crashes("ignore-sigterm", in_task, {"ready", "did not return", "timed_out", "timed_out"}),
     crashes("spin-in-threads", in_task, {"ready", "", "succeeded"}),
-};
+  };
+}
 
 // The last one: the lock of the loader is never free again.
-const Rows blocking_the_loader{
+Rows blocking_the_loader() {
+  return {
     ends_its_own("hanging-constructor", when_started, {"quarantined", "did not return from its load"}),
-};
+  };
+}
 
 // clang-format on
 
@@ -196,7 +216,7 @@ std::string table_of(const Row& row, Mode mode) {
   std::string toml = "[plugin." + id + "]\non_start_error = \"ignore\"\nisolation = " +
                      (mode == Mode::process ? "\"process\"" : "\"in-process\"") +
                      (row.trouble == when_started ? "\nenabled = false" : "") + "\n[plugin." + id +
-                     ".deadlines]\n";
+                     ".limits]\nmemory_bytes_max = 268435456\n[plugin." + id + ".deadlines]\n";
   for (const char* name : {"create", "configure", "start", "drain", "stop", "probe", "grace"}) {
     toml += name + std::string{" = \""} + ms;
   }
@@ -336,16 +356,16 @@ class Misbehaviour : public testing::TestWithParam<Mode> {
 // Nothing of it can be survived in the daemon's own process.
 class IsolatedMisbehaviour : public Misbehaviour {};
 
-TEST_P(Misbehaviour, Throws) { run(throwing); }
-TEST_P(Misbehaviour, Hangs) { run(hanging); }
-TEST_P(Misbehaviour, Spins) { run(spinning); }
-TEST_P(Misbehaviour, AnswersRubbish) { run(answering_rubbish); }
-TEST_P(Misbehaviour, IsNoPlugin) { run(that_are_no_plugins); }
-TEST_P(Misbehaviour, Floods) { run(flooding); }
-TEST_P(Misbehaviour, UsesTheSystem) { run(at_the_system); }
-TEST_P(IsolatedMisbehaviour, Crashes) { run(crashing); }
-TEST_P(IsolatedMisbehaviour, Attacks) { run(attacking); }
-TEST_P(Misbehaviour, BlocksTheLoader) { run(blocking_the_loader); }
+TEST_P(Misbehaviour, Throws) { run(throwing()); }
+TEST_P(Misbehaviour, Hangs) { run(hanging()); }
+TEST_P(Misbehaviour, Spins) { run(spinning()); }
+TEST_P(Misbehaviour, AnswersRubbish) { run(answering_rubbish()); }
+TEST_P(Misbehaviour, IsNoPlugin) { run(that_are_no_plugins()); }
+TEST_P(Misbehaviour, Floods) { run(flooding()); }
+TEST_P(Misbehaviour, UsesTheSystem) { run(at_the_system()); }
+TEST_P(IsolatedMisbehaviour, Crashes) { run(crashing()); }
+TEST_P(IsolatedMisbehaviour, Attacks) { run(attacking()); }
+TEST_P(Misbehaviour, BlocksTheLoader) { run(blocking_the_loader()); }
 
 std::string name_of(const testing::TestParamInfo<Mode>& mode) {
   return mode.param == Mode::process ? "Process" : "InProcess";

@@ -295,26 +295,26 @@ TEST_F(FilesTest, AThousandScratchFoldersAreGone) {
   }
   EXPECT_EQ(files->scratch_bytes_of("x"), 8'000u);
   EXPECT_EQ(files->scratch_bytes_of("y"), 0u);
-  EXPECT_EQ(files->scratch_bytes(5, 1), 8u);
+  EXPECT_EQ(files->scratch_bytes(5, 1, "x"), 8u);
 
   for (TaskId task = 1; task <= 1'000; ++task) files->attempt_over(task, 1);
-  EXPECT_EQ(entries("scratch/attempt"), 0u) << "out of the way at once";
-  EXPECT_EQ(entries("scratch/task"), 1'000u) << "kept over attempts";
+  EXPECT_EQ(entries("scratch/attempt/x"), 0u) << "out of the way at once";
+  EXPECT_EQ(entries("scratch/task/x"), 1'000u) << "kept over attempts";
   for (TaskId task = 1; task <= 1'000; ++task) files->task_over(task);
   files->wait_until_removed();
-  EXPECT_EQ(entries("scratch/task"), 0u);
+  EXPECT_EQ(entries("scratch/task/x"), 0u);
   EXPECT_EQ(entries("scratch/trash"), 0u);
   EXPECT_EQ(files->scratch_bytes_of("x"), 0u);
 }
 
 TEST_F(FilesTest, ScratchFoldersAreTheDaemonsAlone) {
   open();
-  const auto folder = files->attempt_folder(3, 2).value();
+  const auto folder = files->attempt_folder(3, 2, "x").value();
   struct stat info {};
   ASSERT_EQ(::stat(folder.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777u, 0700u);
-  EXPECT_EQ(files->attempt_folder(3, 2).value(), folder);
-  EXPECT_NE(files->attempt_folder(3, 3).value(), folder);
+  EXPECT_EQ(files->attempt_folder(3, 2, "x").value(), folder);
+  EXPECT_NE(files->attempt_folder(3, 3, "x").value(), folder);
 
   std::ofstream{folder / "file"} << "text";
   fs::create_symlink(path("elsewhere/secret"), folder / "link");
@@ -331,7 +331,7 @@ TEST_F(FilesTest, ScratchFoldersAreTheDaemonsAlone) {
 
 TEST_F(FilesTest, RemovesFoldersThatThePluginLocked) {
   open();
-  const auto folder = files->attempt_folder(3, 1).value();
+  const auto folder = files->attempt_folder(3, 1, "x").value();
   fs::create_directory(folder / "locked");
   std::ofstream{folder / "locked/file"} << "text";
   ::chmod((folder / "locked").c_str(), 0);
@@ -342,8 +342,8 @@ TEST_F(FilesTest, RemovesFoldersThatThePluginLocked) {
 
 TEST_F(FilesTest, ANewDaemonRemovesWhatADeadOneLeft) {
   open();
-  files->attempt_folder(5, 1).value();
-  files->task_folder(6).value();
+  files->attempt_folder(5, 1, "x").value();
+  files->task_folder(6, "x").value();
   const auto bound = upload("bound");
   files->bind_upload(bound.id, 7);
   const auto young = upload("young");
@@ -360,7 +360,7 @@ TEST_F(FilesTest, ANewDaemonRemovesWhatADeadOneLeft) {
   EXPECT_EQ(read(files->open_upload(bound.id, 7).value()), "bound");
   EXPECT_EQ(read(files->open_upload(young.id, 8).value()), "young");
   files->task_over(6);
-  EXPECT_EQ(entries("scratch/task"), 0u);
+  EXPECT_EQ(entries("scratch/task/x"), 0u);
 }
 
 TEST_F(FilesTest, OnlyOneDaemonUsesAScratchFolder) {

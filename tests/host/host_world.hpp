@@ -173,4 +173,24 @@ class HostWorld {
   }
 };
 
+// The same for plugins in processes of their own, whatever the other tests run with.
+class IsolatedWorld : public HostWorld {
+ public:
+  void add_isolated(const std::string& fixture) {
+    add(fixture);
+    plugin(fixture).isolation = "process";
+  }
+  std::optional<Error> start_one(const std::string& id) {
+    std::optional<std::optional<Error>> result;
+    host->start_plugin(id, [&](std::optional<Error> error) { result = std::move(error); });
+    until([&] { return result.has_value(); });
+    return result.value_or(std::nullopt);
+  }
+  // A call is in its process.
+  bool is_inside(const std::string& id) {
+    const PluginInfo now = info(id);
+    return now.in_flight == 1 && now.cpu_seconds > 0;
+  }
+};
+
 }  // namespace cofounder::test

@@ -23,6 +23,7 @@ using wire::Kind;
 
 struct Fate {
   bool killed = false;
+  bool terminated = false;
   UniqueFunction<void(const ChildEnd&)> on_exit;
 };
 class FakeChild : public ChildProcess {
@@ -30,6 +31,7 @@ class FakeChild : public ChildProcess {
   explicit FakeChild(std::shared_ptr<Fate> fate) : fate_{std::move(fate)} {}
   int pid() const noexcept override { return 4711; }
   void kill() noexcept override { fate_->killed = true; }
+  void terminate() override { fate_->terminated = true; }
   void on_exit(UniqueFunction<void(const ChildEnd&)> action) override {
     fate_->on_exit = std::move(action);
   }
@@ -74,8 +76,8 @@ class World {
         instance{*new Instance{world, a_manifest(), std::make_shared<PluginConfig>(),
                                Instance::Isolation::process}} {
     kept().push_back(&instance);
-    proxy().on_lost = [this](const Error& why) { lost = why; };
-    proxy().load(starter, "", {}, [this](std::optional<Error> error) { loaded = std::move(error); });
+    proxy().on_lost = [this](const Error& why, int) { lost = why; };
+    proxy().load(starter, "", {}, {}, [this](std::optional<Error> error) { loaded = std::move(error); });
     turn();
   }
   ~World() {

@@ -59,7 +59,9 @@ TEST(OauthParts, IdTokenVectors) {
   for (const Json& one : all.at("id_tokens")) {
     const std::string said = verdict(all.at("context"), *keys, one);
     EXPECT_EQ(said == "accept", one.at("expect") == true) << one.at("name") << ": " << said;
-    if (one.at("expect") == "refetch-jwks-then-reject") EXPECT_EQ(said, "unknown key");
+    if (one.at("expect") == "refetch-jwks-then-reject") {
+      EXPECT_EQ(said, "unknown key");
+    }
     ++count;
   }
   EXPECT_EQ(count, 17);

@@ -70,7 +70,7 @@ SandboxRules ProcessWorld::rules(const std::string& library) const {
   SandboxNeeds needs;
   needs.interfaces = {"cof.scratch/1"};
   needs.library = library;
-  needs.scratch = scratch();
+  needs.scratch = {scratch()};
   SandboxRules rules = make_sandbox_rules(needs);
   for (const auto& extra : library_folders()) rules.read_execute.push_back(extra);
   return rules;

@@ -271,7 +271,7 @@ TEST(SandboxRules, HaveLibrariesAndThePrivateCopyOnly) {
   SandboxNeeds needs;
   needs.interfaces = {"cof.http/1", "cof.log/1"};
   needs.library = "/var/cache/cofounderd/abc.so";
-  needs.scratch = "/var/lib/cofounderd/scratch/hello";
+  needs.scratch = {"/var/lib/cofounderd/scratch/hello"};
   const auto rules = make_sandbox_rules(needs);
   EXPECT_THAT(rules.read_execute, Contains("/var/cache/cofounderd/abc.so"));
   EXPECT_THAT(rules.read_execute, Contains("/usr/lib"));
@@ -282,7 +282,7 @@ TEST(SandboxRules, HaveLibrariesAndThePrivateCopyOnly) {
 
 TEST(SandboxRules, GiveScratchToThoseWhoseManifestNeedsIt) {
   SandboxNeeds needs;
-  needs.scratch = "/scratch/hello";
+  needs.scratch = {"/scratch/hello"};
   for (const char* interface : {"cof.scratch", "cof.scratch/1", "cof.scratch/1.2"}) {
     needs.interfaces = {"cof.log/1", interface};
     EXPECT_THAT(make_sandbox_rules(needs).read_write, testing::ElementsAre("/scratch/hello"));

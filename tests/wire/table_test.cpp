@@ -172,7 +172,9 @@ TEST(Table, TheStructsOfServicesAreInIt) {
   EXPECT_EQ(interface_number("cof.file/1"), 15);
   EXPECT_EQ(interface_number("cof.moon/1"), std::nullopt);
   EXPECT_EQ(interface_number("cof.log"), std::nullopt);
-  EXPECT_FALSE(is_interface(16));
+  EXPECT_EQ(interface_number("cof.process/1"), 16);
+  EXPECT_EQ(interface_number("cof.identity/1"), 17);
+  EXPECT_FALSE(is_interface(18));
 }
 
 // What the compiler says of a table that lacks a slot, or has one twice.

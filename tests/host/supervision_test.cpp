@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/process/sandbox_build.hpp"
+#include "tests/host/host_world.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <set>
+
+// Isolated plugins that fail, and plugins that are replaced while they run.
+namespace cofounder {
+namespace {
+
+using test::HostWorld;
+using test::IsolatedWorld;
+using testing::HasSubstr;
+using Kind = Outcome::Kind;
+using namespace std::chrono_literals;
+
+bool is_gone(int pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; }
+
+PluginWhy why_of(const IsolatedWorld& world, const std::string& id) {
+  return world.host->why(id).value_or(PluginWhy{});
+}
+
+TEST(Supervision, ACrashIsExplainedWithItsBacktrace) {
+  const std::string id = "segv-in-invoke";
+  IsolatedWorld world;
+  world.add_isolated(id);
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_EQ(world.run(id + ".work").error.code, "plugin_crashed");
+  world.until([&] { return !why_of(world, id).backtrace.empty(); });
+  const PluginWhy why = why_of(world, id);
+  EXPECT_EQ(why.signal, SIGSEGV);
+  EXPECT_THAT(why.backtrace, HasSubstr("SIGSEGV at 0x40"));
+  EXPECT_THAT(why.backtrace, HasSubstr(id + ".so+0x"));
+  EXPECT_THAT(why.backtrace, HasSubstr("invoke"));
+  ASSERT_EQ(why.calls.size(), 1u);
+  EXPECT_THAT(why.calls.front(), HasSubstr("work"));
+  world.until([&] { return world.info(id).state == PluginState::ready; });
+}
+
+TEST(Supervision, OneThatFailsTooOftenIsQuarantinedUntilAnOperatorStartsIt) {
+  const std::string id = "segv-in-invoke";
+  IsolatedWorld world;
+  world.add_isolated(id);
+  world.plugin(id).restart_failures_max = 2;
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_EQ(world.run(id + ".work").error.code, "plugin_crashed");
+  world.until([&] { return world.info(id).state == PluginState::ready; });
+  EXPECT_EQ(world.run(id + ".work").error.code, "plugin_crashed");
+  world.until([&] { return world.info(id).state == PluginState::quarantined; });
+  EXPECT_THAT(world.info(id).last_error.value().message, HasSubstr("failure 2 within 10min"));
+  EXPECT_THAT(why_of(world, id).what, HasSubstr("failure 2 within 10min"));
+  EXPECT_EQ(world.run(id + ".work").error.code, "plugin_quarantined");
+  EXPECT_EQ(world.start_one(id), std::nullopt);
+  EXPECT_EQ(world.info(id).state, PluginState::ready);
+  EXPECT_EQ(world.run(id + ".work").error.code, "plugin_crashed");
+  world.until([&] { return world.info(id).state == PluginState::ready; });
+  EXPECT_TRUE(world.stop());
+}
+
+TEST(Supervision, ANewFileEndsTheQuarantine) {
+  const std::string id = "segv-in-invoke";
+  IsolatedWorld world;
+  world.add_isolated(id);
+  world.plugin(id).restart_failures_max = 1;
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_EQ(world.run(id + ".work").error.code, "plugin_crashed");
+  world.until([&] { return world.info(id).state == PluginState::quarantined; });
+  std::filesystem::remove(world.folder / "plugins" / (id + ".so"));
+  world.add(id);
+  world.until([&] { return world.info(id).state == PluginState::ready; });
+}
+
+// Within its grace and three seconds: cancel, then SIGTERM, then SIGKILL.
+void ends_in_time(const std::string& id, int signal) {
+  IsolatedWorld world;
+  world.add_isolated(id);
+  world.plugin(id).deadlines.grace = 100ms;
+  ASSERT_EQ(world.start(), std::nullopt);
+  const int pid = world.info(id).pid;
+  const auto attempt = world.begin(id + ".work");
+  world.until([&] { return world.is_inside(id); });
+  const Mono cancelled = world.loop.clock().mono();
+  EXPECT_NE(world.cancel(attempt, CancelReason::requested).kind, Kind::succeeded);
+  world.until([&] { return is_gone(pid); });
+  EXPECT_LT(world.loop.clock().mono() - cancelled, 100ms + 3s);
+  world.until([&] { return world.info(id).state == PluginState::ready; });
+  EXPECT_EQ(why_of(world, id).code, "plugin_stuck");
+  EXPECT_EQ(why_of(world, id).signal, signal);
+}
+
+TEST(Supervision, OneThatSpinsIsEndedInTime) { ends_in_time("spin", SIGTERM); }
+TEST(Supervision, OneThatIgnoresSigtermIsKilledInTime) { ends_in_time("ignore-sigterm", SIGKILL); }
+
+TEST(Supervision, OneThatIsStoppedForGoodIsMissed) {
+  IsolatedWorld world;
+  world.add_isolated("echo");
+  ASSERT_EQ(world.start(), std::nullopt);
+  const int pid = world.info("echo").pid;
+  ::kill(pid, SIGSTOP);
+  world.until([&] { return world.info("echo").restarts == 1; });
+  EXPECT_TRUE(is_gone(pid));
+  EXPECT_EQ(why_of(world, "echo").code, "plugin_silent");
+}
+
+TEST(Supervision, ItsMemoryIsLimited) {
+  if (!has_sandbox) GTEST_SKIP() << "a sanitizer needs memory without end";
+  IsolatedWorld world;
+  world.add_isolated("eat-memory");
+  world.plugin("eat-memory").limits.memory_bytes_max = 128u << 20;
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_EQ(world.run("eat-memory.work").error.code, "plugin_crashed");
+  EXPECT_EQ(why_of(world, "eat-memory").signal, SIGABRT);
+}
+
+TEST(Supervision, TheSandboxStandsBeforeConstructorsRun) {
+  if (!has_sandbox) GTEST_SKIP() << "this build has no sandbox";
+  for (const char* id : {"socket-in-constructor", "file-in-constructor", "read-in-constructor",
+                         "fork-in-constructor"}) {
+    IsolatedWorld world;
+    world.add_isolated(id);
+    world.plugin(id).on_start_error = "ignore";
+    ASSERT_EQ(world.start(), std::nullopt);
+    EXPECT_EQ(world.info(id).state, PluginState::failed) << id;
+    EXPECT_EQ(why_of(world, id).signal, SIGABRT) << id << ": " << why_of(world, id).what;
+  }
+}
+
+// ---- Reload --------------------------------------------------------------------------------------
+
+std::optional<Error> reload(IsolatedWorld& world, const std::string& id) {
+  std::optional<std::optional<Error>> result;
+  world.host->reload_plugin(id, [&](std::optional<Error> error) { result = std::move(error); });
+  world.until([&] { return result.has_value(); });
+  return result.value_or(std::nullopt);
+}
+
+// Tasks that run and tasks that come all end well, once, whichever generation has them.
+void reload_under_load(int times) {
+  IsolatedWorld world;
+  world.add_isolated("echo");
+  ASSERT_EQ(world.start(), std::nullopt);
+  std::set<int> pids;
+  std::vector<std::shared_ptr<HostWorld::Attempt>> attempts;
+  for (int i = 0; i < times; ++i) {
+    EXPECT_TRUE(pids.insert(world.info("echo").pid).second);
+    std::optional<std::optional<Error>> result;
+    world.host->reload_plugin("echo", [&](std::optional<Error> error) { result = std::move(error); });
+    while (!result) {
+      for (int n = 0; n < 10; ++n) attempts.push_back(world.begin("echo.say"));
+      const std::size_t last = attempts.size() - 1;
+      world.until([&] { return result || attempts[last]->outcome; });
+    }
+    EXPECT_EQ(*result, std::nullopt);
+  }
+  for (const auto& attempt : attempts) EXPECT_EQ(world.end_of(attempt).kind, Kind::succeeded);
+  EXPECT_GE(attempts.size(), 10u * static_cast<std::size_t>(times));
+  EXPECT_EQ(world.info("echo").restarts, 0);
+  EXPECT_EQ(world.info("echo").failures, 0u);
+  const int last = world.info("echo").pid;
+  for (const int pid : pids) world.until([&] { return pid == last || is_gone(pid); });
+  EXPECT_TRUE(world.stop());
+}
+
+TEST(Reload, NoTaskFailsOrRunsTwice) { reload_under_load(10); }
+TEST(Reload, NoTaskFailsOrRunsTwiceAHundredTimes) {
+  if (std::getenv("COFOUNDER_LONG") == nullptr) GTEST_SKIP() << "for ctest -L long";
+  reload_under_load(100);
+}
+
+TEST(Reload, WhatRunsEndsInTheGenerationThatHasIt) {
+  IsolatedWorld world;
+  world.add_isolated("slow");
+  ASSERT_EQ(world.start(), std::nullopt);
+  const int pid = world.info("slow").pid;
+  const auto waiting = world.begin("slow.wait");
+  EXPECT_EQ(world.run("slow.replies").kind, Kind::succeeded);
+  EXPECT_EQ(reload(world, "slow"), std::nullopt);
+  EXPECT_NE(world.info("slow").pid, pid);
+  EXPECT_FALSE(waiting->outcome);
+  EXPECT_FALSE(is_gone(pid));
+  EXPECT_EQ(world.cancel(waiting, CancelReason::requested).kind, Kind::cancelled);
+  world.until([&] { return is_gone(pid); });
+  EXPECT_EQ(world.info("slow").state, PluginState::ready);
+}
+
+TEST(Reload, ANewGenerationThatFailsLeavesTheOldOne) {
+  for (const char* isolation : {"process", "in-process"}) {
+    IsolatedWorld world;
+    world.add("echo");
+    world.plugin("echo").isolation = isolation;
+    ASSERT_EQ(world.start(), std::nullopt);
+    const int pid = world.info("echo").pid;
+    const auto file = world.folder / "plugins/echo.so";
+    std::filesystem::remove(file);
+    std::ofstream{file} << "no library";
+    const std::optional<Error> error = reload(world, "echo");
+    ASSERT_TRUE(error);
+    EXPECT_THAT(error->message, HasSubstr("echo.so"));
+    EXPECT_EQ(world.info("echo").pid, pid);
+    EXPECT_EQ(world.info("echo").state, PluginState::ready);
+    EXPECT_EQ(world.run("echo.say").kind, Kind::succeeded);
+    EXPECT_TRUE(world.stop());
+  }
+}
+
+TEST(Reload, OneThatCannotBeProbedLeavesTheOldOne) {
+  IsolatedWorld world;
+  world.add_isolated("segv-in-probe");
+  ASSERT_EQ(world.start(), std::nullopt) << "only a reload probes";
+  const int pid = world.info("segv-in-probe").pid;
+  EXPECT_EQ(reload(world, "segv-in-probe").value_or(Error{}).code, "plugin_crashed");
+  EXPECT_EQ(why_of(world, "segv-in-probe").signal, SIGSEGV);
+  EXPECT_EQ(world.info("segv-in-probe").pid, pid);
+  EXPECT_EQ(world.run("segv-in-probe.work").kind, Kind::succeeded);
+  EXPECT_TRUE(world.stop());
+}
+
+TEST(Reload, InThisProcessOnlySoOften) {
+  IsolatedWorld world;
+  world.add("echo");
+  world.plugin("echo").isolation = "in-process";
+  ASSERT_EQ(world.start(), std::nullopt);
+  const auto file = world.folder / "plugins/echo.so";
+  for (int i = 0; i < 9; ++i) {
+    // Another file each time: bytes after the end of an ELF file do no harm.
+    const auto next = world.folder / "next.so";
+    std::filesystem::copy_file(file, next, std::filesystem::copy_options::overwrite_existing);
+    std::ofstream{next, std::ios::app} << i;
+    std::filesystem::rename(next, file);
+    const Error error = reload(world, "echo").value_or(Error{});
+    EXPECT_EQ(error.code, i < 7 ? "" : "too_many_generations") << i << ": " << error.message;
+    EXPECT_EQ(world.run("echo.say").kind, Kind::succeeded);
+  }
+  EXPECT_TRUE(world.stop());
+}
+
+}  // namespace
+}  // namespace cofounder
