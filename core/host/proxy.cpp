@@ -373,6 +373,7 @@ void Proxy::on_loaded(const wire::Frame& frame) {
     Error error = make_error(known ? std::string{loaded->code} : "plugin_not_loaded",
                              known ? std::string{cut_text(loaded->text, 4'096)}
                                    : "plugin \"" + instance_.id() + "\" could not be loaded");
+    finish();  // it said all, and ends
     return done(std::move(error));
   }
   listen();

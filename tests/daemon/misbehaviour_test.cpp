@@ -170,9 +170,9 @@ Rows crashing() {
     crashes("segv-in-invoke", in_task, {"ready", "killed by signal 11", "failed", "plugin_crashed"}),
     crashes("segv-in-reply", in_task, {"ready", "killed by signal 11", "failed", "plugin_crashed"}),
     crashes("segv-in-cancel", in_task, {"ready", "killed by signal 11", "timed_out", "timed_out"}),
-    crashes("segv-in-drain", when_stopped, {"stopped", "killed by signal 11"}),
-    crashes("segv-in-stop", when_stopped, {"stopped", "killed by signal 11"}),
-    crashes("segv-in-destroy", when_stopped, {"stopped", "killed by signal 11"}),
+    crashes("segv-in-drain", when_stopped, {"failed", "killed by signal 11"}),
+    crashes("segv-in-stop", when_stopped, {"failed", "killed by signal 11"}),
+    crashes("segv-in-destroy", when_stopped, {"failed", "killed by signal 11"}),
     crashes("throw-in-constructor", when_started, {"failed", "killed by signal 6"}),
     crashes("exit-in-constructor", when_started, {"failed", "its process with status 0"}),
     crashes("quick-exit-in-start", when_started, {"failed", "its process with status 3"}),
@@ -204,7 +204,7 @@ Rows attacking() {
 // The last one: the lock of the loader is never free again.
 Rows blocking_the_loader() {
   return {
-    ends_its_own("hanging-constructor", when_started, {"quarantined", "did not return from its load"}),
+    ends_its_own("hanging-constructor", when_started, {"quarantined", "did not return from its load"}, "did not end its load"),
   };
 }
 
@@ -216,10 +216,11 @@ std::string table_of(const Row& row, Mode mode) {
   std::string toml = "[plugin." + id + "]\non_start_error = \"ignore\"\nisolation = " +
                      (mode == Mode::process ? "\"process\"" : "\"in-process\"") +
                      (row.trouble == when_started ? "\nenabled = false" : "") + "\n[plugin." + id +
-                     ".limits]\nmemory_bytes_max = 268435456\n[plugin." + id + ".deadlines]\n";
+                     ".deadlines]\n";
   for (const char* name : {"create", "configure", "start", "drain", "stop", "probe", "grace"}) {
     toml += name + std::string{" = \""} + ms;
   }
+  if (id == "eat-memory") toml += "[plugin.eat-memory.limits]\nmemory_bytes_max = 268435456\n";
   return toml;
 }
 

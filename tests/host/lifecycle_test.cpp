@@ -59,15 +59,15 @@ TEST(Quarantine, APluginThatDoesNotReturnIsGivenUpAndOthersGoOn) {
   EXPECT_EQ(world.run("stuck.say").error.code,
             world.isolated() ? "plugin_unavailable" : "plugin_quarantined");
   EXPECT_EQ(world.run("echo.say").kind, Kind::succeeded);
+  if (world.isolated()) {  // it comes back by itself
+    world.until([&] { return world.info("stuck").state == PluginState::ready; });
+    EXPECT_EQ(world.run("stuck.say").kind, Kind::succeeded);
+    return;
+  }
   std::optional<std::optional<Error>> again;
   world.host->start_plugin("stuck", [&](std::optional<Error> error) { again = std::move(error); });
   world.until([&] { return again.has_value(); });
-  if (world.isolated()) {
-    EXPECT_EQ(*again, std::nullopt);
-    EXPECT_EQ(world.run("stuck.say").kind, Kind::succeeded);
-  } else {
-    EXPECT_EQ(again->value().code, "plugin_quarantined");
-  }
+  EXPECT_EQ(again->value().code, "plugin_quarantined");
   EXPECT_EQ(world.stop(), world.isolated()) << "a thread is stuck";
   EXPECT_EQ(world.info("echo").state, PluginState::stopped);
 }
@@ -80,7 +80,10 @@ TEST(Quarantine, APendingCallThatIgnoresItsCancel) {
   const auto deaf = world.begin("slow.deaf");
   EXPECT_EQ(world.run("slow.replies").kind, Kind::succeeded);  // so the other one is pending
   EXPECT_EQ(world.cancel(deaf, CancelReason::requested).kind, Kind::cancelled);
-  EXPECT_EQ(world.info("slow").state, world.given_up_state());
+  // An isolated one comes back by itself.
+  if (!world.isolated()) {
+    EXPECT_EQ(world.info("slow").state, PluginState::quarantined);
+  }
   world.until([&] { return world.stop(); });  // its thread is free and ends
 }
 
@@ -184,6 +187,7 @@ TEST(Start, TriesAgainWhenToldSo) {
 
 TEST(Start, InTheOrderOfRequirementsAndStopsInReverse) {
   HostWorld world;
+  if (world.isolated()) GTEST_SKIP() << "these plugins write what they do into a file";
   const std::string log = (world.folder / "log").string();
   for (const char* id : {"order-a", "order-b", "order-c"}) {
     world.add(id);

@@ -43,7 +43,7 @@ TEST(PluginHost, RemembersWhyAPluginWasGivenUp) {
   world.end_of(attempt);
   const std::optional<PluginWhy> why = world.host->why("log-and-hang");
   ASSERT_TRUE(why);
-  EXPECT_EQ(why->code, "plugin_quarantined");
+  EXPECT_EQ(why->code, world.given_up_code());
   EXPECT_THAT(why->what, HasSubstr("did not return from its operation \"work\""));
   EXPECT_EQ(why->signal, 0);
   EXPECT_THAT(why->calls, testing::ElementsAre("operation \"work\" of task " +
@@ -60,7 +60,8 @@ TEST(PluginHost, RemembersWhyAPluginDidNotStart) {
   world.plugin("throw-in-start").on_start_error = "ignore";
   world.plugin("null-table").on_start_error = "ignore";
   ASSERT_EQ(world.start(), std::nullopt);
-  EXPECT_THAT(world.host->why("throw-in-start").value().what, HasSubstr("thrown by the fixture"));
+  EXPECT_THAT(world.host->why("throw-in-start").value().what,
+              HasSubstr(world.isolated() ? "killed by signal 6" : "thrown by the fixture"));
   EXPECT_EQ(world.host->why("null-table").value().code, "plugin_invalid");
 }
 
