@@ -75,6 +75,7 @@ TEST_F(SqliteStoreTest, AStrangersFileIsLeftAlone) {
 
 TEST_F(SqliteStoreTest, AnOlderSchemaIsBroughtUpToDate) {
   {
+    std::ofstream{file}.flush();
     std::ifstream dump{COFOUNDER_SOURCE_DIR "/tests/vectors/schema-1.sql"};
     SqliteConnection old{file, nullptr};
     old.execute(std::string{std::istreambuf_iterator<char>{dump}, {}});
