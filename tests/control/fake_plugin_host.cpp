@@ -143,7 +143,9 @@ void PluginHost::start_plugin(std::string id, UniqueFunction<void(std::optional<
 
 void PluginHost::reload_plugin(std::string id, UniqueFunction<void(std::optional<Error>)> done) {
   state_->commands.push_back("reload " + id);
-  state_->loop.post([done = std::move(done)]() mutable { done(std::nullopt); });
+  state_->loop.post([state = state_.get(), id, done = std::move(done)]() mutable {
+    done(state->plugins.find(id)->second.start_error);
+  });
 }
 
 void PluginHost::stop_plugin(std::string id, UniqueFunction<void(std::optional<Error>)> done) {

@@ -55,8 +55,17 @@ TEST(Leftovers, AThousandTasksWithScratchFilesLeaveNone) {
   EXPECT_EQ(daemon.list("state=cancelled").size(), 150u);
   EXPECT_TRUE(wait_until([&] { return scratch_files(daemon.scratch()) == 0; }))
       << scratch_files(daemon.scratch()) << " files are left";
+  // A plugin keeps its own folder there, empty.
+  const auto things_in = [&](const char* kind) {
+    int things = 0;
+    for (const auto& entry : fs::directory_iterator{daemon.scratch() / kind}) {
+      const bool is_plugins = std::string_view{kind} != "trash" && fs::is_empty(entry.path());
+      if (!is_plugins || entry.path().filename() != "worker") ++things;
+    }
+    return things;
+  };
   for (const char* kind : {"attempt", "task", "trash"}) {
-    EXPECT_TRUE(wait_until([&] { return fs::is_empty(daemon.scratch() / kind); })) << kind;
+    EXPECT_TRUE(wait_until([&] { return things_in(kind) == 0; })) << kind;
   }
 }
 

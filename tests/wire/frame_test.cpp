@@ -91,7 +91,7 @@ std::vector<Bad> bad_frames() {
       {"says more than there is", encode(says_more, ""), Broken::bad_size},
       {"says less than there is", encode(says_less, eight), Broken::bad_size},
       {"memory and bytes", encode(memory_and_bytes, eight), Broken::bad_size},
-      {"interface 16", with(request(16, 0, 1), ""), Broken::unknown_interface},
+      {"interface 40", with(request(40, 0, 1), ""), Broken::unknown_interface},
       {"interface 255", with(request(255, 0, 1), ""), Broken::unknown_interface},
       {"slot 2 of the log", with(request(0, 2, 1), ""), Broken::unknown_slot},
       {"slot 255", with(request(4, 255, 1), ""), Broken::unknown_slot},
