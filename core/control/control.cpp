@@ -50,6 +50,9 @@ struct Control::State {
   void check_access(const http::ServerRequest& request, Access needed, Destination& destination);
   http::ServerHandler::Plan plan(const http::ServerRequest& request, bool is_public);
   void handle(http::ServerRequest request, http::Responder responder, bool is_public);
+  static std::string_view template_of(const Destination& destination);
+  void count_answer(const http::ServerRequest& request, const Destination& destination,
+                    http::Responder& responder);
   http::ServerHandler handler(bool is_public);
   void publish(std::string type, std::string json, TaskId task, std::string plugin);
 
@@ -107,6 +110,10 @@ http::ServerHandler::Plan Control::State::plan(const http::ServerRequest& reques
   if (destination.refusal) {
     // Without a body the connection stays in use: handle() says it.
     if (!request.header("content-length").empty() || !request.header("transfer-encoding").empty()) {
+      if (context.ports.answered) {
+        context.ports.answered(request.method, template_of(destination),
+                               destination.refusal->first, Nanoseconds{0});
+      }
       plan.refusal = std::move(destination.refusal);
     }
     return plan;
@@ -124,6 +131,7 @@ http::ServerHandler::Plan Control::State::plan(const http::ServerRequest& reques
 void Control::State::handle(http::ServerRequest request, http::Responder responder,
                             bool is_public) {
   Destination destination = find(request, is_public);
+  count_answer(request, destination, responder);
   if (destination.refusal) {
     const auto& [status, error] = *destination.refusal;
     auto response = http::error_response(status, error);
@@ -136,6 +144,22 @@ void Control::State::handle(http::ServerRequest request, http::Responder respond
   }
   destination.route->handle(context, RequestCall{std::move(request), std::move(responder),
                                                  std::move(destination.params)});
+}
+
+// The label is the route's template: no path of a client becomes a series.
+std::string_view Control::State::template_of(const Destination& destination) {
+  if (destination.route != nullptr) return destination.route->pattern;
+  if (destination.plugin) return destination.plugin->route->path;
+  return "unmatched";
+}
+
+void Control::State::count_answer(const http::ServerRequest& request,
+                                  const Destination& destination, http::Responder& responder) {
+  if (!context.ports.answered) return;
+  responder.on_answer([this, method = request.method, route = std::string{template_of(destination)},
+                       began = context.ports.loop.clock().mono()](int status) {
+    context.ports.answered(method, route, status, context.ports.loop.clock().mono() - began);
+  });
 }
 
 http::ServerHandler Control::State::handler(bool is_public) {

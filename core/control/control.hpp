@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace cofounder {
 
@@ -27,6 +28,9 @@ struct ControlPorts {
   std::function<void(UniqueFunction<void(std::optional<Error>)>)> reload;
   std::function<std::string()> store_kind;              // "sqlite"
   std::function<std::optional<Error>()> store_problem;  // why it is away, when it is
+  // A request was answered, for figures: the template of its route, or "unmatched".
+  std::function<void(std::string_view method, std::string_view route, int status, Nanoseconds took)>
+      answered = {};
 };
 
 class Control {

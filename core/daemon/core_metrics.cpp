@@ -13,55 +13,16 @@
 #include "core/base/log.hpp"
 
 namespace cofounder {
+
+using metrics::begin_family;
+using metrics::end_family;
+using metrics::write_histogram;
+using metrics::write_sample;
+using metrics::write_single;
+
 namespace {
 
-void begin_family(json::Writer& out, std::string_view name, std::string_view kind,
-                  std::string_view help, std::string_view unit = {}) {
-  out.begin_object()
-      .member("name", name)
-      .member("kind", kind)
-      .member("help", help)
-      .member("unit", unit)
-      .key("samples")
-      .begin_array();
-}
-
-void end_family(json::Writer& out) { out.end_array().end_object(); }
-
-void write_sample(json::Writer& out,
-                  std::initializer_list<std::pair<std::string_view, std::string_view>> labels,
-                  double value) {
-  out.begin_object().key("labels").begin_object();
-  for (const auto& [name, text] : labels) out.member(name, text);
-  out.end_object().member("value", value).end_object();
-}
-
-void write_histogram(json::Writer& out,
-                     std::initializer_list<std::pair<std::string_view, std::string_view>> labels,
-                     const Durations& durations) {
-  out.begin_object().key("labels").begin_object();
-  for (const auto& [name, text] : labels) out.member(name, text);
-  out.end_object().key("buckets").begin_array();
-  std::uint64_t below = 0;
-  for (std::size_t i = 0; i < durations.buckets.size(); ++i) {
-    below += durations.buckets[i];
-    out.begin_array();
-    if (i < Durations::bounds.size()) {
-      out.number(Durations::bounds[i]);
-    } else {
-      out.string("+Inf");
-    }
-    out.unsigned_integer(below).end_array();
-  }
-  out.end_array().member("sum", durations.sum).member("count", durations.count).end_object();
-}
-
-void write_single(json::Writer& out, std::string_view name, std::string_view kind,
-                  std::string_view help, std::string_view unit, double value) {
-  begin_family(out, name, kind, help, unit);
-  write_sample(out, {}, value);
-  end_family(out);
-}
+constexpr std::size_t reasons_max = 500;  // of retries: codes come from plugins
 
 // What /proc says; absent figures are left out, never 0.
 void write_process(json::Writer& out) {
@@ -148,35 +109,18 @@ void write_plugins(json::Writer& out, const PluginHost& plugins) {
   end_family(out);
 }
 
-void write_client(json::Writer& out, const http::Client& client) {
-  const auto counters = client.counters();
-  begin_family(out, "cofounderd_provider_requests", "counter",
-               "HTTP requests that the plugin made.");
-  for (const auto& [plugin, count] : counters) {
-    write_sample(out, {{"plugin", plugin}, {"outcome", "answered"}},
-                 static_cast<double>(count.succeeded));
-    write_sample(out, {{"plugin", plugin}, {"outcome", "failed"}},
-                 static_cast<double>(count.failed));
-  }
-  end_family(out);
-  begin_family(out, "cofounderd_provider_retries", "counter",
-               "HTTP requests of the plugin that were tried again.");
-  for (const auto& [plugin, count] : counters) {
-    write_sample(out, {{"plugin", plugin}}, static_cast<double>(count.retries));
-  }
-  end_family(out);
-  write_single(out, "cofounderd_http_connections_open", "gauge",
-               "Connections to providers that are open.", "", client.open_connections());
-}
-
 }  // namespace
 
 void CoreMetrics::observe(const Scheduler::Event& event) {
   using Kind = Scheduler::Event::Kind;
   if (event.kind == Kind::submitted) ++submitted_;
+  if (event.kind == Kind::started) waits_.observe(static_cast<double>(event.waited.count()) / 1000);
   if (event.kind == Kind::retrying) {
     const std::string& code = event.verdict->outcome.error.code;
-    ++retries_[{event.op, code.empty() ? std::string{to_string(event.verdict->outcome.kind)} : code}];
+    TypeAndOutcome key{event.op,
+                       code.empty() ? std::string{to_string(event.verdict->outcome.kind)} : code};
+    if (retries_.size() >= reasons_max && !retries_.contains(key)) key.second = "other";
+    ++retries_[std::move(key)];
   }
   // A task that was cancelled while it waited has no verdict and no duration.
   if (event.kind == Kind::ended && event.verdict != nullptr) {
@@ -188,7 +132,7 @@ void CoreMetrics::observe(const Scheduler::Event& event) {
 
 void CoreMetrics::write(json::Writer& out, const Sources& sources) const {
   begin_family(out, "cofounderd_build", "info", "What is running.");
-  write_sample(out, {{"version", COFOUNDER_VERSION}}, 1);
+  write_sample(out, {{"version", COFOUNDER_VERSION}, {"commit", COFOUNDER_COMMIT}}, 1);
   end_family(out);
   write_process(out);
   write_single(out, "cofounderd_tasks_submitted", "counter", "Tasks taken in.", "",
@@ -212,7 +156,10 @@ void CoreMetrics::write(json::Writer& out, const Sources& sources) const {
   write_single(out, "cofounderd_log_lines_dropped", "counter",
                "Log lines that found the queue full.", "", static_cast<double>(log::dropped()));
   write_plugins(out, sources.plugins);
-  write_client(out, sources.client);
+  sources.traffic.write(out);
+  write_single(out, "cofounderd_http_connections_open", "gauge",
+               "Connections to providers that are open.", "", sources.client.open_connections());
+  sources.ledger.write(out);
 }
 
 void CoreMetrics::write_durations(json::Writer& out) const {
@@ -221,6 +168,10 @@ void CoreMetrics::write_durations(json::Writer& out) const {
   for (const auto& [key, durations] : durations_) {
     write_histogram(out, {{"type", key.first}, {"outcome", key.second}}, durations);
   }
+  end_family(out);
+  begin_family(out, "cofounderd_task_queue_wait_seconds", "histogram",
+               "How long attempts waited from when they were due to when they began.", "seconds");
+  write_histogram(out, {}, waits_);
   end_family(out);
 }
 

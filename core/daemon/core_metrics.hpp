@@ -8,6 +8,9 @@
 #include <utility>
 
 #include "core/base/json.hpp"
+#include "core/daemon/family_writer.hpp"
+#include "core/daemon/priced_usage.hpp"
+#include "core/daemon/traffic_metrics.hpp"
 #include "core/host/plugin_host.hpp"
 #include "core/http/client.hpp"
 #include "core/scheduler/scheduler.hpp"
@@ -22,6 +25,8 @@ class CoreMetrics {
     const Scheduler& scheduler;
     const PluginHost& plugins;
     const http::Client& client;
+    const TrafficMetrics& traffic;
+    const PricedUsage& ledger;
     const Clock& clock;
   };
 
@@ -36,6 +41,7 @@ class CoreMetrics {
   using TypeAndOutcome = std::pair<std::string, std::string>;
   std::map<TypeAndOutcome, std::uint64_t> tasks_;
   std::map<TypeAndOutcome, Durations> durations_;
+  Durations waits_;
   std::map<TypeAndOutcome, std::uint64_t> retries_;  // type and reason (an error code)
   std::uint64_t submitted_ = 0;
 };

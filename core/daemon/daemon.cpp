@@ -3,8 +3,6 @@
 
 #include <grp.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -19,7 +17,9 @@
 #include "core/control/control.hpp"
 #include "core/daemon/core_metrics.hpp"
 #include "core/daemon/options.hpp"
+#include "core/daemon/priced_usage.hpp"
 #include "core/daemon/systemd.hpp"
+#include "core/daemon/traffic_metrics.hpp"
 #include "core/host/files.hpp"
 #include "core/host/plugin_host.hpp"
 #include "core/http/client.hpp"
@@ -53,7 +53,9 @@ struct Daemon::State {
   Loop loop;
   Clock& clock = loop.clock();
   Stores stores = make_sqlite_store(loop, clock, store_options(config));
-  http::Client client{loop, client_options(config)};
+  PricedUsage usage{stores.usage};
+  TrafficMetrics traffic;
+  http::Client client{loop, observed(client_options(config))};
   CoreMetrics metrics;
   PluginHost plugins{loop, config, host_ports(), version};
   Scheduler scheduler{stores.tasks, plugins, clock, scheduler_options(config)};
@@ -72,7 +74,7 @@ struct Daemon::State {
   // ---- how the parts know each other ------------------------------------------------------
 
   HostPorts host_ports() {
-    HostPorts ports{stores.tasks, stores.values, stores.usage, client, {}, {}, {}, {}, {}, {}, {}};
+    HostPorts ports{stores.tasks, stores.values, usage, client, {}, {}, {}, {}, {}, {}, {}};
     ports.submit = [this](NewTask task, TaskStore::Done<Submitted> done) {
       submit_for_plugin(std::move(task), std::move(done));
     };
@@ -90,9 +92,14 @@ struct Daemon::State {
     };
     ports.capacity_changed = [this] { scheduler.capacity_changed(); };
     ports.core_metrics = [this](json::Writer& out) {
-      metrics.write(out, {scheduler, plugins, client, clock});
+      metrics.write(out, {scheduler, plugins, client, traffic, usage, clock});
     };
     return ports;
+  }
+
+  http::Client::Options observed(http::Client::Options options) {
+    options.observe = [this](const http::Client::Seen& seen) { traffic.observe(seen); };
+    return options;
   }
 
   ControlPorts control_ports() {
@@ -108,7 +115,9 @@ struct Daemon::State {
                           reload(std::move(done));
                         },
                         [this] { return config.store.kind; },
-                        [this] { return scheduler.store_problem(); }};
+                        [this] { return scheduler.store_problem(); },
+                        [this](std::string_view method, std::string_view route, int status,
+                               Nanoseconds took) { traffic.answered(method, route, status, took); }};
   }
 
   void submit_for_plugin(NewTask task, TaskStore::Done<Submitted> done) {
@@ -144,6 +153,7 @@ struct Daemon::State {
   // ---- start ------------------------------------------------------------------------------
 
   void start() {
+    usage.take_prices(config);
     scheduler.observe([this](const Scheduler::Event& event) { observe(event); });
     scheduler.start([this](auto opened) {
       if (!opened) {
@@ -285,6 +295,7 @@ struct Daemon::State {
         log::set_level(log_options(config).level);
         scheduler.set_options(scheduler_options(config));
         control.access_changed();
+        usage.take_prices(config);
         log::info("the configuration was reloaded");
       } else {
         log::error("the configuration was not reloaded: " + error->message,
@@ -363,17 +374,7 @@ struct Daemon::State {
 
 Daemon::Daemon(Config config, std::filesystem::path file) {
   log::open(log_options(config));
-  // Secrets stay out of core dumps, and a closed connection is an error, not a signal.
-  rlimit none{0, 0};
-  setrlimit(RLIMIT_CORE, &none);
-  prctl(PR_SET_DUMPABLE, 0);
-  // Thousands of connections at once are normal work: take what the hard limit allows.
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-  }
-  ::signal(SIGPIPE, SIG_IGN);
+  prepare_process();
   state_ = std::make_unique<State>(std::move(config), std::move(file));
 }
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/daemon/options.hpp"
 
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <string>
 
@@ -54,6 +58,20 @@ log::Options log_options(const Config& config) {
                   : config.log.level == "error"   ? log::Level::error
                                                   : log::Level::info;
   return options;
+}
+
+void prepare_process() {
+  // Secrets stay out of core dumps, and a closed connection is an error, not a signal.
+  rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);
+  // Thousands of connections at once are normal work: take what the hard limit allows.
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  ::signal(SIGPIPE, SIG_IGN);
 }
 
 }  // namespace cofounder

@@ -19,4 +19,7 @@ http::Client::Options client_options(const Config& config);
 http::Server::Options server_options(const Config& config);
 log::Options log_options(const Config& config);
 
+// Limits and signals of this process, once, before anything else.
+void prepare_process();
+
 }  // namespace cofounder

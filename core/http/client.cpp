@@ -241,7 +241,7 @@ void Client::State::leave_wire(Request& request) {
 // libcurl says how a try ended.
 void Client::State::end_try(Request& request, int code) {
   if (request.cancelled) return end_cancelled(request);
-  if (request.retry_wait) return try_again(request, *request.retry_wait, "its status");
+  if (request.retry_wait) return try_again(request, *request.retry_wait, {});
   if (auto stopped = request.stop_error()) {
     return fail_try(request, std::move(stopped->first), stopped->second);
   }
@@ -270,10 +270,10 @@ void Client::State::fail_try(Request& request, Error error, Failure failure) {
   log::debug("HTTP try " + std::to_string(request.tries) + " to " + request.target.host +
                  " failed: " + error.code,
              {{"COF_PLUGIN", request.spec.owner}});
-  if (request.retry_wait) return try_again(request, *request.retry_wait, "its status");
+  if (request.retry_wait) return try_again(request, *request.retry_wait, {});
   if (error.retryable && request.tries < request.spec.tries_max && !request.head_given &&
       request.host->budget.take(clock.mono())) {
-    return try_again(request, backoff(request.tries, jitter()), "a failure");
+    return try_again(request, backoff(request.tries, jitter()), error.code);
   }
   leave_wire(request);
   finish(request, std::move(error));
@@ -281,12 +281,14 @@ void Client::State::fail_try(Request& request, Error error, Failure failure) {
 
 double Client::State::jitter() { return std::uniform_real_distribution<double>{0, 1}(random); }
 
-void Client::State::try_again(Request& request, Milliseconds wait, std::string_view why) {
+void Client::State::try_again(Request& request, Milliseconds wait, std::string_view error_code) {
   leave_wire(request);
   ++request.counters.retries;
+  request.tell(Seen::Kind::retried, nullptr, error_code);
   request.phase = Phase::sleeping;
   log::debug("HTTP request to " + request.target.host + " waits " + to_string(wait) +
-                 " to be tried again after " + std::string{why},
+                 " to be tried again after " +
+                 (error_code.empty() ? "its status" : "a failure"),
              {{"COF_PLUGIN", request.spec.owner}});
   request.timer = clock.call_after(wait, [this, id = request.id] {
     Request* const found = find(id);
@@ -302,6 +304,7 @@ void Client::State::finish(Request& request, std::optional<Error> error) {
   clock.cancel(request.timer);
   --request.counters.active;
   ++(error ? request.counters.failed : request.counters.succeeded);
+  request.tell(Seen::Kind::ended, nullptr, error ? std::string_view{error->code} : std::string_view{});
   --request.host->users;
   post_end(std::move(request.handler), std::move(error));
   requests.erase(request.id);

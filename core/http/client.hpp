@@ -6,6 +6,7 @@
 #include "core/base/loop.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +45,7 @@ struct ClientRequest {
   Milliseconds retry_wait_max{0};               // as Options::wait_max; 0: that
   int connections_per_host_max = 0;             // of the owner, from now on; 0: as the client's
   std::string owner;                            // plugin id: for counters, limits and logs
+  std::string operation;                        // what it is sent for, for counters
 };
 
 struct ResponseHead {
@@ -91,6 +93,16 @@ Result<Origin> origin_of(const std::string& url);
 // closed.  On the loop only; the loop must outlive it.
 class Client {
  public:
+  // What befell a request, for those who count.  Valid during the call.
+  struct Seen {
+    enum class Kind { head, retried, ended } kind = Kind::ended;
+    const ClientRequest& request;
+    const ResponseHead* head = nullptr;  // kind head: of each try
+    int status = 0;                      // of the last answer; 0: there was none
+    std::string_view error_code{};       // retried and ended: why there was no whole answer
+    Nanoseconds took{0};                 // ended: since start()
+    Time at{};
+  };
   struct Options {
     int connections_per_host_max = 64;     // of each owner whose requests do not say
     int connections_max = 4096;
@@ -99,6 +111,7 @@ class Client {
     std::string user_agent;
     Milliseconds wait_max{60'000};  // who asks for a longer wait gives the answer: no more tries
     Clock* clock = nullptr;         // of time limits and waits; nullptr: the loop's
+    std::function<void(const Seen&)> observe;  // for figures; must not call the client
   };
   struct Counters {
     std::uint64_t started = 0;

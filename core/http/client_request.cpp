@@ -68,7 +68,15 @@ Request::Request(Surroundings around, Client::Handle the_id, ClientRequest the_s
       target{std::move(the_target)},
       counters{the_counters},
       idempotent{spec.idempotent || is_always_idempotent(spec.method)},
-      around_{around} {}
+      around_{around},
+      started_{around.clock.mono()} {}
+
+void Request::tell(Client::Seen::Kind kind, const ResponseHead* head,
+                   std::string_view error_code) const {
+  if (!around_.options.observe) return;
+  around_.options.observe({kind, spec, head, error_code.empty() ? last_status : 0, error_code,
+                           around_.clock.mono() - started_, around_.clock.now()});
+}
 
 void Request::begin() {
   ++tries;
@@ -88,6 +96,8 @@ void Request::head_came(ResponseHead head) {
   if (cancelled) return;
   const auto asked = asked_wait(head.status, head.headers, around_.clock.now());
   head.retry_after = asked.value_or(Milliseconds{0});
+  last_status = head.status;
+  tell(Client::Seen::Kind::head, &head, {});
   const Milliseconds wait_max =
       spec.retry_wait_max.count() > 0 ? spec.retry_wait_max : around_.options.wait_max;
   if (tries < spec.tries_max && head.retry_after <= wait_max &&

@@ -78,12 +78,17 @@ class Request final : public Transfer::Sink {
   bool cancelled = false;
   bool is_calling = false;  // a handler of it is on the stack
   bool head_given = false;
+  int last_status = 0;    // of the newest answer
   TimerId timer = 0;  // of the try's limits, or of the wait before the next one
   std::optional<Milliseconds> retry_wait;  // the answer's status wants another try
   std::unique_ptr<Transfer> transfer;
 
+  // Tells the observer, if there is one.
+  void tell(Client::Seen::Kind kind, const ResponseHead* head, std::string_view error_code) const;
+
  private:
   Surroundings around_;
+  const Mono started_;
   Mono begun_{};
   std::optional<ResponseHead> head_;  // came, but not given yet
   std::uint64_t body_bytes_ = 0;
@@ -118,7 +123,7 @@ struct Client::State {
   void end_try(Request& request, int code);
   void fail_try(Request& request, Error error, Failure failure);
   double jitter();
-  void try_again(Request& request, Milliseconds wait, std::string_view why);
+  void try_again(Request& request, Milliseconds wait, std::string_view error_code);
   void finish(Request& request, std::optional<Error> error);
   void end_cancelled(Request& request);
 

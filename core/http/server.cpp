@@ -60,9 +60,14 @@ Responder::~Responder() {
   }
 }
 
+void Responder::on_answer(UniqueFunction<void(int status)> action) {
+  if (exchange_ != nullptr) exchange_->on_answer = std::move(action);
+}
+
 void Responder::send(ServerResponse response) {
   assert(exchange_ != nullptr && !exchange_->is_answered);
   exchange_->is_answered = true;
+  if (auto action = std::exchange(exchange_->on_answer, {})) action(response.status);
   const auto connection = exchange_->connection;
   if (connection != nullptr) connection->send(connection, std::move(response));
 }
@@ -73,6 +78,7 @@ void Responder::begin_stream(ServerResponse head) {
   assert(exchange_ != nullptr && !exchange_->is_answered);
   exchange_->is_answered = true;
   exchange_->is_streaming = true;
+  if (auto action = std::exchange(exchange_->on_answer, {})) action(head.status);
   const auto connection = exchange_->connection;
   if (connection == nullptr) return;
   connection->begin_stream(std::move(head));

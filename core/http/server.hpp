@@ -76,6 +76,8 @@ class Responder {
   // Calls `action` once when the client goes away before the answer is complete.
   void on_gone(UniqueFunction<void()> action);
   bool is_gone() const noexcept;
+  // Calls `action` once with the status when the answer begins, also when the client is gone.
+  void on_answer(UniqueFunction<void(int status)> action);
 
  private:
   std::shared_ptr<Exchange> exchange_;

@@ -139,6 +139,7 @@ struct Responder::Exchange {
   bool is_gone = false;
   UniqueFunction<void()> on_gone;
   UniqueFunction<void()> on_drain;
+  UniqueFunction<void(int)> on_answer;
 };
 
 }  // namespace cofounder::http

@@ -62,6 +62,7 @@ struct Scheduler::State {
     event.op = attempt.task.op;
     event.attempt = attempt.task.counted_attempt();
     event.state = TaskState::running;
+    event.waited = std::max(Milliseconds{0}, attempt.task.started_at - attempt.task.run_at);
     event.fraction = fraction;
     event.text = std::move(text);
     tell(event);
@@ -117,7 +118,6 @@ struct Scheduler::State {
                  [this, key](Outcome outcome) { end(key, std::move(outcome)); });
     if (stopping) cancel_attempt(key, CancelReason::stopping);
   }
-
   void overdue(AttemptKey key) {
     if (Attempt* attempt = find(key)) {
       attempt->deadline_timer = 0;

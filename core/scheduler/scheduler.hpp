@@ -41,6 +41,7 @@ class Scheduler {
     TaskState state = TaskState::scheduled;
     double fraction = -1;       // progress; negative: unknown
     std::string text;           // progress and output
+    Milliseconds waited{0};     // started: since it was due
     const Verdict* verdict = nullptr;  // ended and retrying; valid during the call
   };
   using Observer = std::function<void(const Event&)>;

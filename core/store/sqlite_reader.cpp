@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/store/sqlite_reader.hpp"
 
+#include <sqlite3.h>
+#include <sys/stat.h>
+
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,13 +48,24 @@ void SqliteReader::run() {
   reads_.reset();
 }
 
+// A file that was moved away can still be read, but nobody writes to it: what it says gets old.
+void SqliteReader::open_in_place() {
+  struct stat info{};
+  const bool is_there = ::stat(options_.file.c_str(), &info) == 0;
+  if (!is_there || (reads_ && (info.st_dev != device_ || info.st_ino != inode_))) {
+    throw SqliteError{SQLITE_IOERR, "the file was moved, removed or replaced"};
+  }
+  if (reads_) return;
+  reads_ = std::make_unique<SqliteReads>(options_.file, options_.vfs, options_.node);
+  device_ = info.st_dev;
+  inode_ = info.st_ino;
+}
+
 void SqliteReader::answer(std::vector<SqliteRead> operations) {
   for (SqliteRead& operation : operations) {
     std::optional<Error> failed;
     try {
-      if (!reads_) {
-        reads_ = std::make_unique<SqliteReads>(options_.file, options_.vfs, options_.node);
-      }
+      open_in_place();
       operation->apply(*reads_);
     } catch (const SqliteError& error) {
       reads_.reset();

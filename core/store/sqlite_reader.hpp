@@ -7,6 +7,7 @@
 #include "core/store/stores.hpp"
 
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -31,6 +32,7 @@ class SqliteReader {
  private:
   void run();
   void answer(std::vector<SqliteRead> operations);
+  void open_in_place();
 
   Loop& loop_;
   const SqliteOptions& options_;
@@ -40,6 +42,8 @@ class SqliteReader {
   std::vector<SqliteRead> waiting_;
   bool stopping_ = false;
   std::unique_ptr<SqliteReads> reads_;
+  std::uint64_t device_ = 0;  // of the file that reads_ has open
+  std::uint64_t inode_ = 0;
   std::thread thread_;
 };
 

@@ -84,7 +84,7 @@ std::vector<UsageStore::Sum> SqliteReads::usage_sum(UsageStore::By by, Time from
                        " AS k, count(*), sum(succeeded = 0), coalesce(sum(input_tokens), 0),"
                        " coalesce(sum(output_tokens), 0), coalesce(sum(cost_micros), 0),"
                        " sum(cost_micros IS NULL)"
-                       " FROM usage WHERE at >= ?1 AND at < ?2 GROUP BY k ORDER BY k")
+                       " FROM task_costs WHERE at >= ?1 AND at < ?2 GROUP BY k ORDER BY k")
                   .query(from, to);
   while (rows.next()) {
     UsageStore::Sum sum;

@@ -20,6 +20,16 @@ void create(SqliteConnection& connection) {
   connection.execute("COMMIT");
 }
 
+// Version 1 had another name for the table of costs.
+void migrate_from_1(SqliteConnection& connection) {
+  connection.execute("BEGIN IMMEDIATE");
+  connection.execute("ALTER TABLE usage RENAME TO task_costs");
+  connection.execute("DROP INDEX usage_at");
+  connection.execute("CREATE INDEX task_costs_at ON task_costs (at)");
+  connection.execute("PRAGMA user_version = 2");
+  connection.execute("COMMIT");
+}
+
 bool set_wal(SqliteConnection& connection) {
   SqliteStatement statement{connection, "PRAGMA journal_mode = WAL"};
   auto rows = statement.query();
@@ -39,7 +49,7 @@ Result<std::unique_ptr<SqliteConnection>> open_sqlite_file(const SqliteOptions& 
     return unusable(options, "is a database of another program",
                     "Set [store] file to a file of its own; a missing one is created.");
   }
-  if (!is_new && version != sqlite_schema_version) {
+  if (!is_new && version != 1 && version != sqlite_schema_version) {
     return unusable(options,
                     "has schema version " + std::to_string(version) +
                         ", and this cofounderd knows version " +
@@ -54,6 +64,7 @@ Result<std::unique_ptr<SqliteConnection>> open_sqlite_file(const SqliteOptions& 
   connection->execute("PRAGMA cache_size = -8000");
   connection->execute("PRAGMA temp_store = MEMORY");
   if (is_new) create(*connection);
+  if (version == 1) migrate_from_1(*connection);
   return connection;
 }
 

@@ -10,7 +10,7 @@ namespace cofounder {
 
 // PRAGMA application_id and user_version of our files.
 inline constexpr std::int64_t sqlite_application_id = 0x434f4644;  // "COFD"
-inline constexpr std::int64_t sqlite_schema_version = 1;
+inline constexpr std::int64_t sqlite_schema_version = 2;
 
 // The whole schema.  SQLite keeps the comments: `.schema` in its shell shows them.
 // Times are milliseconds since 1970 UTC, durations milliseconds, states the numbers of TaskState.
@@ -125,7 +125,7 @@ CREATE TABLE kv_spaces (
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each use of a provider.  NULL: not known, which is not 0.
-CREATE TABLE usage (
+CREATE TABLE task_costs (
   id INTEGER PRIMARY KEY,
   at INTEGER NOT NULL,
   plugin TEXT NOT NULL,
@@ -140,7 +140,7 @@ CREATE TABLE usage (
   cost_micros INTEGER,              -- micro-dollars
   took INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX usage_at ON usage (at);
+CREATE INDEX task_costs_at ON task_costs (at);
 
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,            -- 'opened': how often; 'kv_version': the newest

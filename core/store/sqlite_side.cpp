@@ -42,7 +42,7 @@ SqliteSide::SqliteSide(SqliteConnection& connection)
                     "UPDATE meta SET value = value + 1 WHERE name = 'kv_version'"
                     " RETURNING value"},
       record_{connection,
-              "INSERT INTO usage (at, plugin, provider, model, operation, task, succeeded,"
+              "INSERT INTO task_costs (at, plugin, provider, model, operation, task, succeeded,"
               " input_tokens, output_tokens, cached_tokens, cost_micros, took)"
               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"} {}
 

@@ -31,6 +31,15 @@ Account read_account(const sdk::Json& config) {
   if (account.cloud_name.find_first_of("/?#% ") != std::string::npos) {
     throw sdk::Failed{"invalid_config", "cloud_name is no name of a cloud"};
   }
+  account.notification_url = config.value("notification_url", account.notification_url);
+  account.notification_age_s = config.value("notification_age_seconds", account.notification_age_s);
+  if (!account.notification_url.empty() && !account.notification_url.starts_with("https://") &&
+      !account.notification_url.starts_with("http://")) {
+    throw sdk::Failed{"invalid_config", "notification_url is no http(s) URL"};
+  }
+  if (account.notification_url.find_first_of("?# ") != std::string::npos) {
+    throw sdk::Failed{"invalid_config", "notification_url has no query: the task's is added"};
+  }
   const auto seconds = [&](const char* name, sdk::Milliseconds& value) {
     if (config.contains(name)) {
       value = sdk::Milliseconds{static_cast<std::int64_t>(config.at(name).get<double>() * 1000)};
@@ -39,6 +48,7 @@ Account read_account(const sdk::Json& config) {
   seconds("upload_timeout_seconds", account.upload_timeout);
   seconds("delete_timeout_seconds", account.delete_timeout);
   seconds("usage_timeout_seconds", account.usage_timeout);
+  seconds("notification_wait_seconds", account.notification_wait);
   return account;
 }
 

@@ -19,6 +19,9 @@ struct Account {
   Algorithm algorithm = Algorithm::sha1;
   int signature_version = 2;
   std::uint64_t chunk_bytes = 20'000'000;
+  std::string notification_url;  // where Cloudinary reaches POST /cloudinary/notifications
+  std::int64_t notification_age_s = 7200;  // older ones are refused
+  cofounder::sdk::Milliseconds notification_wait{3'600'000};
   cofounder::sdk::Milliseconds upload_timeout{30'000};
   cofounder::sdk::Milliseconds delete_timeout{10'000};
   cofounder::sdk::Milliseconds usage_timeout{10'000};

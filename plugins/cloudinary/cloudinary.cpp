@@ -11,6 +11,7 @@
 #include "transformation.hpp"
 #include "upload.hpp"
 #include "upload_params.hpp"
+#include "waiting.hpp"
 
 namespace sdk = cofounder::sdk;
 namespace cl = cloudinary;
@@ -42,14 +43,22 @@ class Cloudinary : public sdk::Plugin {
     operation("delete", &Cloudinary::remove);
     operation("usage", &Cloudinary::usage);
     operation("url", &Cloudinary::url);
+    route("notifications", &Cloudinary::notifications);
   }
 
   void check(sdk::Context, const Json& config) override { cl::read_account(config); }
-  void apply(sdk::Context, const Json& config) override { account_ = cl::read_account(config); }
+  void apply(sdk::Context, const Json& config) override {
+    account_ = cl::read_account(config);
+    waiting_.apply(host());
+  }
 
  private:
   sdk::Task<sdk::Result<Json>> upload(sdk::Context ctx, Json args) {
-    co_return co_await cl::upload(ctx, account_, std::move(args));
+    co_return co_await cl::upload(ctx, account_, std::move(args), &waiting_);
+  }
+
+  sdk::Task<sdk::RouteResponse> notifications(sdk::Context ctx, sdk::RouteRequest request) {
+    return waiting_.notify(ctx, account_, std::move(request));
   }
 
   sdk::Task<sdk::Result<Json>> remove(sdk::Context ctx, Json args) {
@@ -129,6 +138,7 @@ class Cloudinary : public sdk::Plugin {
   }
 
   cl::Account account_;
+  cl::Waiting waiting_;
 };
 
 }  // namespace
@@ -137,7 +147,8 @@ COF_EXPORT_PLUGIN(Cloudinary, R"json({
   "id": "cloudinary", "version": "1.0.0", "abi": "1.0",
   "summary": "Uploads to Cloudinary, deletes there, and tells usage and delivery URLs.",
   "interfaces": {"required": ["cof.call/1.0", "cof.error/1.0", "cof.http/1.0", "cof.secret/1.0",
-                              "cof.file/1.0", "cof.task/1.0", "cof.timer/1.0", "cof.log/1.0"]},
+                              "cof.file/1.0", "cof.task/1.0", "cof.timer/1.0", "cof.log/1.0",
+                              "cof.kv/1.0", "cof.metric/1.0", "cof.route/1.0"]},
   "permissions": {"http": ["setting:base_url"], "secrets": ["api_secret"], "files": true},
   "config": {"type": "object", "additionalProperties": false, "properties": {
     "cloud_name": {"type": "string"},
@@ -148,9 +159,17 @@ COF_EXPORT_PLUGIN(Cloudinary, R"json({
     "signature_algorithm": {"enum": ["sha1", "sha256"], "default": "sha1"},
     "signature_version": {"enum": [1, 2], "default": 2},
     "chunk_bytes": {"type": "integer", "minimum": 5000000, "default": 20000000},
+    "notification_url": {"type": "string"},
+    "notification_age_seconds": {"type": "integer", "minimum": 1, "default": 7200},
+    "notification_wait_seconds": {"type": "number", "minimum": 0.1, "default": 3600},
     "upload_timeout_seconds": {"type": "number", "minimum": 0.1, "default": 30},
     "delete_timeout_seconds": {"type": "number", "minimum": 0.1, "default": 10},
     "usage_timeout_seconds": {"type": "number", "minimum": 0.1, "default": 10}}},
+  "routes": [
+    {"id": "notifications", "method": "POST", "path": "/cloudinary/notifications",
+     "access": "public", "request_bytes_max": 262144,
+     "summary": "Signed notifications of Cloudinary about asynchronous uploads."}
+  ],
   "operations": [
     {"name": "upload", "summary": "Uploads a file, a URL or a data: URI.",
      "args": {"type": "object", "required": ["file"], "additionalProperties": false, "properties": {
@@ -163,6 +182,8 @@ COF_EXPORT_PLUGIN(Cloudinary, R"json({
        "transformation": {"type": ["string", "object", "array"]},
        "eager": {"type": "array", "items": {"type": ["string", "object"]}, "maxItems": 20},
        "overwrite": {"type": "boolean"},
+       "async": {"type": "boolean", "default": false,
+                 "description": "the task is done when the provider's notification comes"},
        "resource_type": {"enum": ["image", "video", "raw", "auto"], "default": "auto"},
        "signature_algorithm": {"enum": ["sha1", "sha256"]}}}},
     {"name": "delete", "summary": "Deletes an asset.",

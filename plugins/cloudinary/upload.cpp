@@ -26,6 +26,7 @@ struct Plan {
   std::string url;
   Params params;          // without timestamp and signature
   std::string upload_id;  // of a chunked one; the same over all attempts
+  bool is_async = false;
 };
 
 std::string extension_of(const std::string& name) {
@@ -202,21 +203,40 @@ sdk::Result<Plan> make_plan(sdk::Context ctx, Account account, const Json& args)
       plan.params["public_id"] += extension_of(args.at("file").get<std::string>());
     }
   }
+  plan.is_async = args.value("async", false);
+  if (plan.is_async) {
+    if (plan.account.notification_url.empty()) {
+      return sdk::Failure{COF_EINVALID, "not_configured",
+                          "[plugin.cloudinary] notification_url is not set: without it nobody "
+                          "would hear that an asynchronous upload is done"};
+    }
+    plan.params["async"] = "1";
+    plan.params["notification_url"] =
+        plan.account.notification_url + "?task=" + std::string{ctx.task_id()};
+  }
   return plan;
+}
+
+// The id by which the provider will call it.
+std::string full_id(const Plan& plan) {
+  const auto folder = plan.params.find("folder");
+  const std::string& id = plan.params.at("public_id");
+  return folder == plan.params.end() || folder->second.empty() ? id : folder->second + "/" + id;
+}
+
+bool is_pending(const Json& answer) {
+  const auto status = answer.find("status");
+  return status != answer.end() && *status == "pending";
 }
 
 bool is_url(std::string_view source) {
   return source.starts_with("https://") || source.starts_with("http://");
 }
 
-}  // namespace
-
-sdk::Task<sdk::Result<Json>> upload(sdk::Context ctx, Account account, Json args) {
-  const auto plan = make_plan(ctx, std::move(account), args);
-  if (!plan) co_return plan.failure();
+sdk::Task<sdk::Result<Json>> send_all(sdk::Context ctx, const Plan* plan, Json args) {
   std::string source = args.at("file").get<std::string>();
   if (is_url(source) || source.starts_with("data:")) {
-    co_return co_await upload_source(ctx, &*plan, std::move(source));
+    co_return co_await upload_source(ctx, plan, std::move(source));
   }
   const auto file = ctx.open(source);
   if (!file) co_return file.failure();
@@ -226,9 +246,36 @@ sdk::Task<sdk::Result<Json>> upload(sdk::Context ctx, Account account, Json args
     co_return sdk::Failure(COF_EINVALID, "empty_file", "args.file: the file is empty");
   }
   if (*size > plan->account.chunk_bytes) {
-    co_return co_await upload_chunks(ctx, &*plan, &*file, *size);
+    co_return co_await upload_chunks(ctx, plan, &*file, *size);
   }
-  co_return co_await upload_whole(ctx, &*plan, &*file, *size);
+  co_return co_await upload_whole(ctx, plan, &*file, *size);
+}
+
+}  // namespace
+
+sdk::Task<sdk::Result<Json>> upload(sdk::Context ctx, Account account, Json args,
+                                    Waiting* waiting) {
+  const auto plan = make_plan(ctx, std::move(account), args);
+  if (!plan) co_return plan.failure();
+  if (!plan->is_async) co_return co_await send_all(ctx, &*plan, std::move(args));
+  // It was sent by an earlier attempt, which may have been another daemon's.
+  if (const auto until = Waiting::saved_deadline(ctx)) {
+    co_return co_await waiting->wait(ctx, *until);
+  }
+  // Before it is sent: the notification may overtake the answer.
+  std::string id = full_id(*plan);
+  auto expected = co_await waiting->expect(ctx, std::move(id), plan->account.notification_wait);
+  if (!expected) co_return expected.failure();
+  auto answer = co_await send_all(ctx, &*plan, std::move(args));
+  if (!answer || !is_pending(*answer)) {
+    waiting->forget(ctx);
+    co_return answer;
+  }
+  const auto until = ctx.host().wall() + plan->account.notification_wait;
+  const std::string state = Waiting::state(until);
+  auto saved = co_await ctx.checkpoint(state);
+  if (!saved) co_return saved.failure();
+  co_return co_await waiting->wait(ctx, until);
 }
 
 }  // namespace cloudinary

@@ -3,31 +3,13 @@
 
 #include <chrono>
 
+#include "figures.hpp"
+
 namespace metrics {
 namespace sdk = cofounder::sdk;
 namespace {
 
 using sdk::Json;
-
-// JSON is written by hand here: money is an exact decimal, which a double is not.
-class Object {
- public:
-  void figure(std::string_view name, std::string_view value) {
-    text_ += (text_.empty() ? "{" : ",") + Json(name).dump() + ":" + std::string{value};
-  }
-  void unknown(std::string_view name, std::string_view code, std::string_view reason) {
-    figure(name, "null");
-    unavailable_.push_back({{"figure", name}, {"code", code}, {"reason", reason}});
-  }
-  std::string take() {
-    figure("unavailable", sdk::to_text(unavailable_));
-    return text_ + "}";
-  }
-
- private:
-  std::string text_;
-  Json unavailable_ = Json::array();
-};
 
 void write_tasks(Object& out, const sdk::Result<Json>& stats) {
   constexpr std::string_view figures[] = {"total_tasks",   "completed_tasks", "failed_tasks",
@@ -58,24 +40,6 @@ void write_tasks(Object& out, const sdk::Result<Json>& stats) {
   }
 }
 
-struct Total {
-  std::int64_t micros = 0;
-  std::int64_t unpriced = 0;
-};
-
-Total total_of(const Json& usage) {
-  Total total;
-  for (const Json& row : usage.at("rows")) {
-    total.micros += row.value("cost_micros", std::int64_t{0});
-    total.unpriced += row.value("unpriced", std::int64_t{0});
-  }
-  return total;
-}
-
-std::string unpriced_reason(std::int64_t count) {
-  return std::to_string(count) + (count == 1 ? " call has" : " calls have") + " no known price.";
-}
-
 }  // namespace
 
 std::string dollars(std::int64_t micros) {
@@ -85,6 +49,20 @@ std::string dollars(std::int64_t micros) {
   std::string fraction = std::to_string(magnitude % 1'000'000);
   fraction.insert(0, 6 - fraction.size(), '0');
   return (negative ? "-" : "") + std::to_string(magnitude / 1'000'000) + "." + fraction;
+}
+
+Total total_of(const Json& usage) {
+  Total total;
+  for (const Json& row : usage.at("rows")) {
+    total.calls += row.value("calls", std::int64_t{0});
+    total.micros += row.value("cost_micros", std::int64_t{0});
+    total.unpriced += row.value("unpriced", std::int64_t{0});
+  }
+  return total;
+}
+
+std::string unpriced_reason(std::int64_t count) {
+  return std::to_string(count) + (count == 1 ? " call has" : " calls have") + " no known price.";
 }
 
 std::string summarize(const sdk::Result<Json>& stats, const sdk::Result<Json>& usage) {
@@ -104,24 +82,35 @@ std::string summarize(const sdk::Result<Json>& stats, const sdk::Result<Json>& u
   return out.take();
 }
 
-std::string list_costs(const Json& usage, std::string_view period, std::string_view by) {
+std::string list_costs(const sdk::Result<Json>& usage, std::string_view period,
+                       std::string_view by) {
+  Object out;
+  out.word("period", period);
+  out.word("by", by);
+  if (!usage) {
+    for (const char* figure : {"rows", "total_cost_usd"}) {
+      out.unknown(figure, usage.failure().code, usage.failure().message);
+    }
+    return out.take();
+  }
   std::string rows;
-  for (const Json& row : usage.at("rows")) {
+  for (const Json& row : usage->at("rows")) {
     Json shown = row;
     const auto micros = row.value("cost_micros", std::int64_t{0});
+    const auto calls = row.value("calls", std::int64_t{0});
     shown.erase("cost_micros");
     std::string text = sdk::to_text(shown);
     text.back() = ',';
-    text += "\"cost_usd\":" + dollars(micros) + "}";
+    // Of calls that all lack a price nothing is known, which is not 0.
+    const bool is_unknown = calls > 0 && row.value("unpriced", std::int64_t{0}) == calls;
+    text += "\"cost_usd\":" + (is_unknown ? "null" : dollars(micros)) + "}";
     rows += (rows.empty() ? "" : ",") + text;
   }
-  const Total total = total_of(usage);
-  Object out;
-  out.figure("period", Json(period).dump());
-  out.figure("by", Json(by).dump());
+  const Total total = total_of(*usage);
   out.figure("rows", "[" + rows + "]");
   if (total.unpriced > 0) {
-    out.unknown("total_cost_usd", "unpriced_calls", unpriced_reason(total.unpriced));
+    out.unknown("total_cost_usd", "unpriced_calls",
+                unpriced_reason(total.unpriced) + " The others cost " + dollars(total.micros) + ".");
   } else {
     out.figure("total_cost_usd", dollars(total.micros));
   }

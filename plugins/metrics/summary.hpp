@@ -3,24 +3,20 @@
 
 #include <cofounder/plugin.hpp>
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace metrics {
 
-// "0.012500": micro-dollars as dollars, exactly.
-std::string dollars(std::int64_t micros);
-
 // The answer of GET /v1/metrics/summary as JSON text.  An unknown figure is null and named, with
 // code and reason, in "unavailable"; never 0.
 std::string summarize(const cofounder::sdk::Result<cofounder::sdk::Json>& stats,
                       const cofounder::sdk::Result<cofounder::sdk::Json>& usage);
 
-// The answer of GET /v1/metrics/costs: rows and their exact sum.
-std::string list_costs(const cofounder::sdk::Json& usage, std::string_view period,
-                       std::string_view by);
+// The answer of GET /v1/metrics/costs: rows and their exact sum, or null and why they are not known.
+std::string list_costs(const cofounder::sdk::Result<cofounder::sdk::Json>& usage,
+                       std::string_view period, std::string_view by);
 
 // Where a period begins, UTC; nothing for a word that is none: "today", "week" (the last 7 days),
 // "month" (the calendar month) and "all".

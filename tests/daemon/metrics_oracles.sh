@@ -22,6 +22,9 @@ admin = ["$(id -un)"]
 operate = []
 [plugins]
 directories = ["$folder/plugins"]
+[plugin.metrics.budget]
+day = 1.5
+month = 20
 TOML
 "$build/bin/cofounderd" --config "$folder/cofounderd.toml" 2>"$folder/log" &
 pid=$!
@@ -41,6 +44,25 @@ for _ in $(seq 100); do
 done
 grep '^cofounderd_tasks_total{type="hello.greet",outcome="succeeded"} 1$' "$folder/classic"
 promtool check metrics <"$folder/classic"
+source=$(cd "$(dirname "$0")/../.." && pwd)
+python3 "$source/tests/daemon/known_families.py" "$folder/classic" \
+  "$source/etc/grafana/cofounderd.json" "$source/etc/prometheus/cofounderd.rules.yml"
+if python3 "$source/tests/daemon/known_families.py" <(grep -v ' cofounderd_spend_usd ' "$folder/classic") \
+  "$source/etc/grafana/cofounderd.json" >/dev/null; then echo "the check of the dashboard takes everything"; exit 1; fi
+
+# Row "no exposition": 100 random paths create no new series.
+series() { ask http://localhost/metrics | grep -o '^cofounderd_http_requests_total{[^}]*}' | sort; }
+curl -sS --unix-socket "$folder/control.sock" http://localhost/nothing/0 >/dev/null
+shown() { series | grep -q 'route="unmatched",code="404"'; }
+for _ in $(seq 100); do shown && break; sleep 0.05; done
+series >"$folder/before"
+for i in $(seq 100); do
+  curl -sS -o /dev/null --unix-socket "$folder/control.sock" "http://localhost/$RANDOM/$i"
+done
+counted() { ask http://localhost/metrics | grep -q 'route="unmatched",code="404"} 101$'; }
+for _ in $(seq 100); do counted && break; sleep 0.05; done
+counted
+series | diff "$folder/before" -
 if promtool check metrics <<<'aBc 1' >/dev/null 2>&1; then echo "promtool takes everything"; exit 1; fi
 
 ask -H 'Accept: application/openmetrics-text; version=1.0.0' http://localhost/metrics >"$folder/open"

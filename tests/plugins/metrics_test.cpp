@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "plugins/metrics/exposition.hpp"
+#include "plugins/metrics/figures.hpp"
 #include "plugins/metrics/summary.hpp"
 
 namespace metrics {

@@ -73,6 +73,26 @@ TEST_F(SqliteStoreTest, AStrangersFileIsLeftAlone) {
   EXPECT_EQ(stranger.integer("PRAGMA application_id"), 0);
 }
 
+TEST_F(SqliteStoreTest, AnOlderSchemaIsBroughtUpToDate) {
+  {
+    std::ofstream{file}.flush();
+    std::ifstream dump{COFOUNDER_SOURCE_DIR "/tests/vectors/schema-1.sql"};
+    SqliteConnection old{file, nullptr};
+    old.execute(std::string{std::istreambuf_iterator<char>{dump}, {}});
+  }
+  start();
+  EXPECT_EQ(driver.get(1000)->op, "hello.greet") << "its task waits on";
+  const auto sums = driver.ask<std::vector<UsageStore::Sum>>([&](auto done) {
+    driver.stores().usage.usage_sum(UsageStore::By::model, Time{}, Time::max(), std::move(done));
+  });
+  ASSERT_TRUE(sums) << sums.error().message;
+  ASSERT_EQ(sums->size(), 1u);
+  EXPECT_EQ((*sums)[0].cost_micros, 4);
+  driver.close();
+  driver.drop();
+  start();  // and not a second time
+}
+
 TEST_F(SqliteStoreTest, ANewerSchemaIsRefused) {
   start();
   driver.close();

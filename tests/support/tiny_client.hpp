@@ -18,9 +18,9 @@ struct TcpAnswer {
 };
 
 // One HTTP request to 127.0.0.1, on a connection of its own, for what answers with Content-Length or
-// to the end of the connection.  Waits at most 10 s for each piece.
+// to the end of the connection; `headers` are whole lines.  Waits at most 10 s for each piece.
 inline TcpAnswer tcp_call(int port, const std::string& method, const std::string& path,
-                          const std::string& body = {}) {
+                          const std::string& body = {}, const std::string& headers = {}) {
   TcpAnswer answer;
   const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -29,7 +29,7 @@ inline TcpAnswer tcp_call(int port, const std::string& method, const std::string
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   const timeval limit{10, 0};
   ::setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  std::string text = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
+  std::string text = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + headers +
                      "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   if (::connect(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
       ::send(descriptor, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size())) {

@@ -11,11 +11,13 @@ int32_t start(const cof_host* host, uint64_t call_id, const cof_http_request* gi
   return serve(host, [&](Instance& instance) -> std::int32_t {
     HttpRequest request;
     if (tag == 0) return COF_EINVALID;
-    if (instance.find_call(call_id) == nullptr) return COF_EGONE;
+    const auto call = instance.find_call(call_id);
+    if (call == nullptr) return COF_EGONE;
     if (const auto status = take_http_request(instance, call_id, given, request);
         status != COF_OK) {
       return status;
     }
+    request.request.operation = call->name.empty() ? "background" : call->name;
     auto operation = instance.begin(call_id, tag);
     if (operation == nullptr) return COF_EGONE;
     const int transfers_max = std::max(0, instance.config()->limits.http_transfers_max);
