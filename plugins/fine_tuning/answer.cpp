@@ -13,11 +13,17 @@ namespace {
 using sdk::Json;
 
 constexpr std::size_t words_bytes_max = 500;
+constexpr std::size_t text_bytes_max = 2000;
 
 // Somebody may send back what it got.
 std::string without_keys(std::string text) {
   for (const std::string_view start : {"sk-", "ya29.", "AKIA"}) {
     for (std::size_t at = 0; (at = text.find(start, at)) != std::string::npos;) {
+      // Not inside of a word: "task-1" is no key.
+      if (at > 0 && std::isalnum(static_cast<unsigned char>(text[at - 1])) != 0) {
+        ++at;
+        continue;
+      }
       std::size_t end = at + start.size();
       const auto belongs = [&](char c) {
         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '*' || c == '.';
@@ -123,7 +129,7 @@ sdk::Result<std::string> text_in(std::string_view provider, const Json& answer, 
   }
   std::string text = found->get<std::string>();
   const auto is_odd = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
-  if (text.size() > 2000 || std::any_of(text.begin(), text.end(), is_odd)) {
+  if (text.size() > text_bytes_max || std::any_of(text.begin(), text.end(), is_odd)) {
     return bad_answer(provider, field, "is longer than 2000 bytes or has control characters");
   }
   return text;
@@ -141,7 +147,7 @@ std::string say(const Json& answer, const char* field) {
   if (!answer.is_object()) return {};
   const auto found = answer.find(field);
   if (found == answer.end() || !found->is_string()) return {};
-  return without_keys(found->get<std::string>().substr(0, words_bytes_max));
+  return found->get<std::string>().substr(0, text_bytes_max);
 }
 
 sdk::Task<sdk::Result<Json>> ask(sdk::Context ctx, std::string provider, sdk::HttpRequest request) {

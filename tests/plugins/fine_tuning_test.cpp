@@ -257,7 +257,7 @@ TEST_F(LocalTrainingTest, EachWayInWhichOllamaFails) {
   };
   EXPECT_EQ(with(lines({R"({"status":"parsing GGUF"})", R"({"error":"no space left"})"}))->error_code, "create_failed");
   EXPECT_EQ(with(lines({R"({"status":"parsing GGUF"})"}))->error_code, "create_incomplete");
-  EXPECT_EQ(with(lines({}))->retryable, 1);
+  EXPECT_EQ(with(lines({}))->status, COF_EUNAVAILABLE) << "it may be tried again";
   EXPECT_EQ(with(lines({"<html>"}))->error_code, "bad_answer");
   EXPECT_EQ(with(lines({R"({"status":7})"}))->error_code, "bad_answer");
   EXPECT_EQ(with(lines({R"({"status":"x","total":-1,"completed":99999999999999999999})"}))->error_code, "create_incomplete");
