@@ -45,7 +45,7 @@ void prepare(std::string_view act) {
   if (act == "refused_landlock_self") refuse(EPERM, {"landlock_restrict_self"});
   if (act == "refused_prctl") refuse(EPERM, {"prctl"});
   if (act == "refused_seccomp") refuse(EPERM, {"seccomp"});
-  if (act == "refused_capset") refuse(EPERM, {"capset"});
+  if (act == "refused_capset") refuse(EPERM, {"capset", "capget"});
   if (act == "second_thread") {
     std::thread{[] {
       for (;;) ::pause();
