@@ -133,7 +133,7 @@ TEST(Journal, GetsPluginTaskAndCallAsFields) {
     log::error("first\nPRIORITY=7", {{"COF_PLUGIN", "x\nCOF_TASK=forged"}});
     entry = receive_entry(socket);
     expect(entry["PRIORITY"] == "3", "PRIORITY is " + entry["PRIORITY"]);
-    expect(!entry.contains("COF_TASK"), "a forged field: " + entry["COF_TASK"]);
+    expect(!entry.contains("COF_TASK"), "a field was forged");
     log::close();
   });
 }
