@@ -9,6 +9,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -126,7 +127,8 @@ struct Loop::State {
   asio::io_context context{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
   RealClock clock{context};
-  std::thread::id thread;
+  // Of the thread that runs the loop; others ask whether it is theirs.
+  std::atomic<std::thread::id> thread;
 
   std::mutex mutex;
   std::vector<UniqueFunction<void()>> posted;  // guarded by mutex
@@ -187,13 +189,13 @@ void Loop::defer(UniqueFunction<void()> action) {
 }
 
 void Loop::run() {
-  state_->thread = std::this_thread::get_id();
+  state_->thread.store(std::this_thread::get_id(), std::memory_order_relaxed);
   state_->context.restart();
   state_->context.run();
 }
 
 bool Loop::poll() {
-  state_->thread = std::this_thread::get_id();
+  state_->thread.store(std::this_thread::get_id(), std::memory_order_relaxed);
   state_->context.restart();
   return state_->context.poll() != 0;
 }
@@ -201,7 +203,7 @@ bool Loop::poll() {
 void Loop::stop() { state_->context.stop(); }
 
 bool Loop::is_this_thread() const noexcept {
-  return state_->thread == std::this_thread::get_id();
+  return state_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id();
 }
 
 boost::asio::io_context& Loop::context() noexcept { return state_->context; }
