@@ -49,6 +49,7 @@ struct PluginConfig {
     int log_lines_per_second_max = 200;
     int tasks_per_second_max = 1000;
     std::uint64_t memory_bytes_max = 1u << 30;  // of an isolated plugin's process
+    Milliseconds idle_cpu_max{60'000};           // of that process, while nothing is asked of it
     int processes_max = 16;  // programs that run
     std::uint64_t process_output_bytes_max = 16u << 20;  // kept of each, until the plugin takes it
   } limits;

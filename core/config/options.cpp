@@ -139,6 +139,7 @@ std::vector<Option> options_of(PluginConfig& p) {
       {"limits.log_lines_per_second_max", &l.log_lines_per_second_max, 0, many},
       {"limits.tasks_per_second_max", &l.tasks_per_second_max, 0, many},
       {"limits.memory_bytes_max", &l.memory_bytes_max, 64 << 20},
+      {"limits.idle_cpu_max", &l.idle_cpu_max, 1'000, day_ms},
       {"limits.processes_max", &l.processes_max, 0, many},
       {"limits.process_output_bytes_max", &l.process_output_bytes_max, 1'024},
       {"deadlines.create", &d.create, 1, day_ms},

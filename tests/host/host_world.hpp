@@ -83,7 +83,11 @@ class HostWorld {
   std::optional<Error> start() {
     host = std::make_unique<PluginHost>(
         loop, config,
-        HostPorts{*stores.owner, stores.values, stores.usage, http, {}, {}, {}, {}, {}, {}, {}},
+        HostPorts{*stores.owner, stores.values, stores.usage, http, {}, {}, {}, {},
+                  [this](std::string topic, std::string json) {
+                    events.push_back(std::move(topic) + " " + std::move(json));
+                  },
+                  {}, {}},
         "0.1.0");
     bool done = false;
     std::optional<Error> result;
@@ -164,6 +168,7 @@ class HostWorld {
   std::filesystem::path folder;
   IdSource ids;
   std::string checkpoint;
+  std::vector<std::string> events;  // that plugins published: "echo.topic {}"
   std::unique_ptr<PluginHost> host;
 
  private:
