@@ -27,7 +27,7 @@ const checks = {
     assert.equal(await (await client.files.content(file.id)).text(), lines);
     assert.equal((await client.files.delete(file.id)).deleted, true);
     await refused(client.files.retrieve(file.id), 404, /No such File/);
-    await refused(client.files.create({ purpose: 'vision', file: await toFile(Buffer.from(lines), 'a.jsonl') }), 400, /purpose|not one of/);
+    await refused(client.files.create({ purpose: 'tuning', file: await toFile(Buffer.from(lines), 'a.jsonl') }), 400, /purpose|not one of/);
     await refused(client.files.create({ purpose: 'fine-tune', file: await toFile(Buffer.from(lines), 'a.csv') }), 400, /extension/);
   },
   async uploads() {
