@@ -98,7 +98,7 @@ Answer ask(Session& session, const Request& request) {
   throw failure;
 }
 
-void sleep_for(Milliseconds time) {
+void pause_for(Milliseconds time) {
   ::poll(nullptr, 0, static_cast<int>(std::min<std::int64_t>(time.count(), 1 << 30)));
 }
 

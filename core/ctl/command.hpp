@@ -58,7 +58,7 @@ struct Given {
 };
 
 // This thread does nothing for so long.
-void sleep_for(Milliseconds time);
+void pause_for(Milliseconds time);
 
 // What commands work with.
 struct Session {
@@ -69,7 +69,7 @@ struct Session {
   std::istream& in;
   bool out_is_terminal = false;
   bool err_is_terminal = false;
-  std::function<void(Milliseconds)> pause = &sleep_for;  // between two questions
+  std::function<void(Milliseconds)> pause = &pause_for;  // between two questions
 };
 
 struct Command {
