@@ -56,7 +56,7 @@ TEST_F(ControlTest, WhatAPluginUsesIsShown) {
     info.restarts = 2;
   });
   // The list says as much as the plugin alone.
-  for (const std::string& at : {"/v1/plugins", "/v1/plugins/hello"}) {
+  for (const std::string at : {"/v1/plugins", "/v1/plugins/hello"}) {
     const auto shown = ask("GET", at);
     const std::string in = at == "/v1/plugins" ? "/plugins/1" : "";
     EXPECT_EQ(member(shown, in + "/calls/total"), "3");

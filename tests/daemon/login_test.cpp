@@ -2,6 +2,7 @@
 // A login with GitHub at the real daemon, over TCP as a browser does it: its expiry is seen and
 // enforced, forged ones are refused, a restart in between does not matter.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -213,6 +214,93 @@ TEST_F(Login, AStateIsOverInTime) {
   wait_until([&] { return std::chrono::steady_clock::now() > until; });
   EXPECT_EQ(browser.go("GET", late).code(), "invalid_state");
   EXPECT_EQ(github.live_tokens(), 0u);
+}
+
+// cofounderctl as somebody at a terminal runs it.
+class TerminalLogin : public Login {
+ protected:
+  std::filesystem::path said = daemon.folder() / "said";
+  std::filesystem::path session = daemon.folder() / "config/cofounderd/session";
+
+  std::unique_ptr<Child> begin(std::vector<std::string> words) {
+    words.insert(words.begin(), COFOUNDER_BINARY_DIR "/bin/cofounderctl");
+    const int out = ::open(said.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    auto child = std::make_unique<Child>(
+        Child::Options{std::move(words),
+                       {{"COFOUNDERD_SOCKET", daemon.socket().string()},
+                        {"XDG_CONFIG_HOME", (daemon.folder() / "config").string()}},
+                       out});
+    ::close(out);
+    return child;
+  }
+  std::optional<int> ctl(std::vector<std::string> words) { return begin(std::move(words))->wait(); }
+  bool says(const std::string& words) const { return read_file(said).find(words) != std::string::npos; }
+  // Begins a login, and waits until it has said what to type where.
+  std::unique_ptr<Child> begin_login(std::string& code) {
+    auto child = begin({"login", "github"});
+    EXPECT_TRUE(wait_until([&] { return says("waiting ..."); })) << read_file(said);
+    const std::string text = read_file(said), label = "and enter this code:";
+    const auto at = text.find_first_not_of(' ', text.find(label) + label.size());
+    code = text.substr(at, text.find('\n', at) - at);
+    return child;
+  }
+};
+
+TEST_F(TerminalLogin, WorksAcrossARestartAndOpensGuardedRoutes) {
+  github.options().device_interval_s = 1;
+  configure();
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_EQ(ctl({"call", "GET", "/members"}), 4);
+  EXPECT_TRUE(says("login_required") && says("cofounderctl login")) << read_file(said);
+  std::string code;
+  const auto login = begin_login(code);
+  daemon.kill();
+  ASSERT_TRUE(wait_until([&] { return says("still waiting"); }));
+  ASSERT_TRUE(daemon.start());
+  ASSERT_TRUE(github.answer_device(code, true)) << code;
+  ASSERT_EQ(login->wait(), 0) << read_file(said);
+  EXPECT_TRUE(says("logged in as github:583231 (octocat)")) << read_file(said);
+  EXPECT_EQ(std::filesystem::status(session).permissions(), std::filesystem::perms{0600});
+  const std::string token = parse(read_file(session)).root().string_or("token", "");
+  ASSERT_EQ(token.size(), 43u);
+  EXPECT_FALSE(says(token));
+  EXPECT_EQ(daemon.log().find(token), std::string::npos);
+  EXPECT_EQ(read_file(daemon.database()).find(token), std::string::npos) << "only its hash is kept";
+
+  EXPECT_EQ(ctl({"call", "GET", "/members"}), 0);
+  EXPECT_TRUE(says("github:583231")) << read_file(said);
+  EXPECT_EQ(ctl({"call", "GET", "/staff"}), 0) << read_file(said);
+  EXPECT_EQ(ctl({"whoami"}), 0);
+  EXPECT_TRUE(says("octocat@example.com")) << read_file(said);
+  EXPECT_EQ(ctl({"logout"}), 0);
+  EXPECT_TRUE(says("at the provider, too")) << read_file(said);
+  EXPECT_EQ(github.live_tokens(), 0u);
+  EXPECT_FALSE(std::filesystem::exists(session));
+  EXPECT_EQ(ctl({"call", "GET", "/members"}), 4);
+}
+
+TEST_F(TerminalLogin, IsRefusedByThePersonAndEndedByTheOperator) {
+  github.options().device_interval_s = 1;
+  configure();
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  std::string code;
+  auto login = begin_login(code);
+  ASSERT_TRUE(github.answer_device(code, false));
+  EXPECT_EQ(login->wait(), 4);
+  EXPECT_TRUE(says("access_denied")) << read_file(said);
+  EXPECT_FALSE(std::filesystem::exists(session));
+  EXPECT_EQ(ctl({"login", "nobody"}), 3);
+
+  login = begin_login(code);
+  ASSERT_TRUE(github.answer_device(code, true));
+  ASSERT_EQ(login->wait(), 0) << read_file(said);
+  const Json list = Json::parse(daemon.get("/oauth/sessions").body, nullptr, false);
+  const std::string id = list["sessions"][0]["session"];
+  EXPECT_EQ(daemon.call("DELETE", "/oauth/sessions/" + id).status, 200);
+  EXPECT_EQ(ctl({"call", "GET", "/members"}), 4);
+  EXPECT_TRUE(says("your session is over")) << read_file(said);
+  EXPECT_EQ(ctl({"logout"}), 0);
+  EXPECT_TRUE(says("was over already")) << read_file(said);
 }
 
 TEST_F(Login, WithoutThePluginNobodyCanBeKnown) {
