@@ -252,15 +252,20 @@ std::optional<std::filesystem::path> own_cgroup(std::string_view proc_self_cgrou
 
 namespace {
 
-// Where the whole of cgroup2 is mounted: "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw".
-std::optional<fs::path> mount_of_cgroup2(std::string_view mountinfo) {
+struct Mount {
+  std::string_view group;  // that is seen as its root
+  fs::path folder;
+};
+
+// "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", in a container perhaps of a part only.
+std::optional<Mount> mount_of_cgroup2(std::string_view mountinfo) {
   while (!mountinfo.empty()) {
     const auto end = std::min(mountinfo.find('\n'), mountinfo.size());
     const auto fields = words(mountinfo.substr(0, end));
     mountinfo.remove_prefix(std::min(end + 1, mountinfo.size()));
     const auto dash = std::find(fields.begin(), fields.end(), "-");
     if (fields.end() - dash < 2 || dash - fields.begin() < 5) continue;
-    if (*(dash + 1) == "cgroup2" && fields[3] == "/") return fs::path{fields[4]};
+    if (*(dash + 1) == "cgroup2") return Mount{fields[3], fs::path{fields[4]}};
   }
   return std::nullopt;
 }
@@ -271,10 +276,16 @@ Result<std::filesystem::path> delegated_root(std::string_view proc_self_cgroup,
                                              std::string_view mountinfo) {
   const auto mounted = mount_of_cgroup2(mountinfo);
   if (!mounted) return make_error("cgroup_unusable", "no cgroup2 file system is mounted");
-  auto own = own_cgroup(proc_self_cgroup, *mounted);
+  const auto own = own_cgroup(proc_self_cgroup, "/");
   if (!own) return make_error("cgroup_unusable", "the daemon is in no control group of version 2");
-  if (*own != *mounted && own->filename() == "daemon") return own->parent_path();
-  return std::move(*own);
+  const auto below = own->lexically_relative(mounted->group);
+  if (below.empty() || *below.begin() == "..") {
+    return make_error("cgroup_unusable", "the daemon's control group is not below " +
+                                             mounted->folder.string());
+  }
+  if (below == ".") return mounted->folder;
+  fs::path root = mounted->folder / below;
+  return root.filename() == "daemon" ? root.parent_path() : root;
 }
 
 Result<std::filesystem::path> find_delegated_root() {

@@ -173,6 +173,22 @@ std::string numbers(std::initializer_list<std::uint64_t> all) {
 
 // ---- Hostile children ----------------------------------------------------------------------------
 
+// As one does that cannot enter its sandbox: it ends after the first frame.
+TEST(HostileChild, WhatAChildSaidCountsAlsoWhenItLeftFramesUnread) {
+  World world;
+  EXPECT_EQ(world.take().frame.header.kind, Kind::begin);
+  wire::Loaded refused;
+  refused.status = COF_EFAILED;
+  refused.code = "sandbox_unavailable";
+  refused.text = "landlock: not there";
+  world.send(Kind::loaded, 0, 0, 0, encode(refused));
+  world.starter.socket = {};
+  world.turn();
+  ASSERT_TRUE(world.loaded && *world.loaded);
+  EXPECT_EQ((*world.loaded)->code, "sandbox_unavailable");
+  EXPECT_FALSE(world.lost);
+}
+
 TEST(HostileChild, IsEndedForAnyBrokenFrame) {
   const std::string eight(8, '\0');
   struct Case {

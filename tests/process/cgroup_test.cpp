@@ -230,8 +230,17 @@ TEST(DelegatedRoot, IsWhereTheServicesGroupIsMounted) {
   EXPECT_EQ(delegated_root("4:memory:/x\n", mounts).error().message,
             "the daemon is in no control group of version 2");
   const std::string old = "30 23 0:25 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
-  const std::string part = "30 23 0:25 /a /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
-  for (const std::string& other : {old, part, std::string{}, std::string{"- cgroup2\n"}}) {
+  const auto part = [](const std::string& group) {
+    return "30 23 0:25 " + group + " /cg rw - cgroup2 cgroup2 rw\n";
+  };
+  EXPECT_EQ(delegated_root(service + "\n", part("/system.slice")).value(), "/cg/cofounderd.service");
+  EXPECT_EQ(delegated_root(service + "\n", part("/system.slice/cofounderd.service")).value(), "/cg");
+  for (const char* elsewhere : {"/a", "/system", "/../.."}) {
+    const auto root = delegated_root(service + "\n", part(elsewhere));
+    ASSERT_TRUE(root.has_error()) << elsewhere << " " << *root;
+    EXPECT_EQ(root.error().message, "the daemon's control group is not below /cg");
+  }
+  for (const std::string& other : {old, std::string{}, std::string{"- cgroup2\n"}}) {
     const auto root = delegated_root(service + "\n", other);
     ASSERT_TRUE(root.has_error()) << other;
     EXPECT_EQ(root.error().message, "no cgroup2 file system is mounted");

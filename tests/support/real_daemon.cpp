@@ -141,7 +141,12 @@ void RealDaemon::set_environment(std::string name, std::string value) {
 
 void RealDaemon::spawn(std::vector<std::string> more_words) {
   Child::Options options;
-  options.words = {COFOUNDER_BINARY_DIR "/bin/cofounderd", "--config", config().string()};
+  options.words = wrapper_;
+  for (const std::string& word :
+       {std::string{COFOUNDER_BINARY_DIR "/bin/cofounderd"}, std::string{"--config"},
+        config().string()}) {
+    options.words.push_back(word);
+  }
   options.words.insert(options.words.end(), more_words.begin(), more_words.end());
   options.environment = environment_;
   const int log =

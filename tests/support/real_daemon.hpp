@@ -80,6 +80,8 @@ class RealDaemon {
   // TOML that overrides the base configuration, as conf.d/test.toml.
   void configure(std::string_view toml) const;
   void set_environment(std::string name, std::string value);
+  // Runs it by another program: its words, and then those of the daemon.
+  void set_wrapper(std::vector<std::string> words) { wrapper_ = std::move(words); }
   void set_output(int descriptor) { output_ = descriptor; }  // instead of daemon.log
 
   // Starts it; spawn() does not wait.  False when it is not healthy in time or ended.
@@ -129,6 +131,7 @@ class RealDaemon {
  private:
   TempFolder folder_;
   std::vector<std::pair<std::string, std::string>> environment_;
+  std::vector<std::string> wrapper_;
   int output_ = -1;
   std::size_t log_before_ = 0;  // its size at the newest start()
   std::optional<Child> child_;
