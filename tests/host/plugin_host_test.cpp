@@ -94,6 +94,7 @@ TEST(PluginHost, RunsProgramsForItsPlugins) {
   HostWorld world;
   world.add("programs");
   world.plugin("programs").programs = {"true", "false", "sleep"};
+  world.plugin("programs").deadlines.drain = 50ms;  // the last one would use up all of it
   ASSERT_EQ(world.start(), std::nullopt);
   EXPECT_EQ(world.run("programs.run", R"({"program": "true"})").result, "0");
   EXPECT_EQ(world.run("programs.run", R"({"program": "false"})").result, "1");
