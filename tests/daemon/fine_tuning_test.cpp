@@ -185,13 +185,18 @@ TEST_F(FineTuningDaemonTest, DatasetsThatAreNoFiles) {
   const auto rss = daemon.rss_kib();
   const auto report = validate(data + "/line.jsonl");
   EXPECT_EQ(report.root().at_pointer("/result/errors/0/line").as_integer(), 1) << report.root().text();
-  EXPECT_LT(daemon.rss_kib() - rss, 64 * 1024);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  const std::int64_t most = 512 * 1024;  // what was freed is kept for a while
+#else
+  const std::int64_t most = 64 * 1024;
+#endif
+  EXPECT_LT(daemon.rss_kib() - rss, most);
   EXPECT_EQ(daemon.stop(), 0);
 }
 
 // A provider that trains by itself, and how it is asked.
 struct Cloud {
-  std::string name, base_model, upload_method, upload, create, cancel, object, model;
+  std::string name, base_model, upload_method, upload, create, look, cancel, object, model;
   friend void PrintTo(const Cloud& cloud, std::ostream* out) { *out << cloud.name; }
 };
 
@@ -242,6 +247,19 @@ class CloudDaemonTest : public FineTuningDaemonTest, public testing::WithParamIn
     expect_empty_scratch();
     for (const char* word : {"sk-test", "wJalrXUtnFEMI", "PRIVATE KEY", "ya29."}) EXPECT_EQ(daemon.log().find(word), std::string::npos) << word;
   }
+  // What was told of a task that succeeded, from its beginning.
+  std::string events_of(const std::string& id) const {
+    std::string events;
+    ctl::Request request;
+    request.target = "/v1/events?since=0&task=" + id;
+    const auto seen = daemon.http().stream(request, {[&](std::string_view piece) {
+                                                       events += piece;
+                                                       return events.find("event: task.succeeded") == std::string::npos;
+                                                     },
+                                                     [] { return false; }});
+    EXPECT_TRUE(seen) << seen.error().message;
+    return events;
+  }
   void kill_while_asking(const std::string& method, const std::string& path) {
     ASSERT_TRUE(wait_until([&] { return asked(port, method, path) == 1; })) << daemon.log();
     daemon.kill();
@@ -252,13 +270,11 @@ class CloudDaemonTest : public FineTuningDaemonTest, public testing::WithParamIn
 TEST_P(CloudDaemonTest, TrainsFromAFileToAModel) {
   start_cloud({"looks=6"});
   const std::string id = submit();
-  EXPECT_TRUE(wait_until([&] {
-    const auto shown = daemon.show(id);
-    const double fraction = shown.root().at_pointer("/progress/fraction").as_number().value_or(-1);
-    const bool has_text = !shown.root().at_pointer("/progress/text").as_string().value_or("").empty();
-    return cloud.name == "openai" ? fraction > 0 && fraction < 1 : has_text;
-  })) << daemon.show(id).root().text();
   expect_succeeded_once(id, 1);
+  const std::string told = events_of(id);
+  const std::string progress = cloud.name == "openai" ? R"("fraction":0.5)" : cloud.name == "bedrock" ? "InProgress" : "JOB_STATE_RUNNING";
+  EXPECT_NE(told.find("event: task.progress"), std::string::npos) << told;
+  EXPECT_NE(told.find(progress), std::string::npos) << told;
   const auto jobs = call("jobs", R"({"provider":")" + cloud.name + "\"}");
   EXPECT_EQ(jobs.root().at_pointer("/result/jobs").size(), 1u);
   EXPECT_EQ(jobs.root().at_pointer("/result/jobs/0/status").as_string(), "succeeded") << jobs.root().text();
@@ -292,7 +308,7 @@ TEST_P(CloudDaemonTest, KilledWhileItUploadsThereIsOneFile) {
 TEST_P(CloudDaemonTest, KilledWhileItTrainsItGoesOn) {
   start_cloud({"looks=8"});
   const std::string id = submit();
-  ASSERT_TRUE(wait_until([&] { return !daemon.show(id).root().at_pointer("/progress/text").as_string().value_or("").empty(); }));
+  ASSERT_TRUE(wait_until([&] { return asked(port, "GET", cloud.look) >= 2; })) << daemon.log();
   daemon.kill();
   ASSERT_TRUE(daemon.start()) << daemon.log();
   expect_succeeded_once(id, 1);
@@ -322,10 +338,10 @@ TEST_P(CloudDaemonTest, AJobThatFailsSaysWhyAndLeavesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CloudDaemonTest, testing::Values(
-    Cloud{"openai", "gpt-4.1-mini-2025-04-14", "POST", "*/v1/files", "*/fine_tuning/jobs", "*/cancel", "/v1/files/", "ft:gpt-4.1-mini"},
-    Cloud{"bedrock", "anthropic.claude-3-haiku-20240307-v1:0:200k", "PUT", "/bucket/train/", "*/model-customization-jobs", "*/stop",
+    Cloud{"openai", "gpt-4.1-mini-2025-04-14", "POST", "*/v1/files", "*/fine_tuning/jobs", "/fine_tuning/jobs/", "*/cancel", "/v1/files/", "ft:gpt-4.1-mini"},
+    Cloud{"bedrock", "anthropic.claude-3-haiku-20240307-v1:0:200k", "PUT", "/bucket/train/", "*/model-customization-jobs", "/model-customization-jobs/", "*/stop",
           "/bucket/train/", ":custom-model/"},
-    Cloud{"gemini", "gemini-2.5-flash", "POST", "*/b/bucket/o", "*/tuningJobs", ":cancel", "/b/bucket/o/", "/endpoints/"}),
+    Cloud{"gemini", "gemini-2.5-flash", "POST", "*/b/bucket/o", "*/tuningJobs", "/tuningJobs/", ":cancel", "/b/bucket/o/", "/endpoints/"}),
     [](const auto& one) { return one.param.name; });
 
 }  // namespace
