@@ -52,7 +52,8 @@ Response page(const std::vector<Json>& all, const std::map<std::string, std::str
   }
   Json data = Json::array();
   for (; at < all.size() && data.size() < limit; ++at) data.push_back(all[at]);
-  return found({{"object", "list"}, {"data", data}, {"has_more", at < all.size()}});
+  return found({{"object", "list"}, {"first_id", data.empty() ? Json("") : data.front().at("id")},
+                {"last_id", data.empty() ? Json("") : data.back().at("id")}, {"data", data}, {"has_more", at < all.size()}});
 }
 
 std::vector<std::string> split(std::string_view path) {
@@ -232,6 +233,9 @@ Response OpenAiFineTuning::create_job(const Json& body) {
            {"estimated_finish", nullptr}, {"metadata", body.value("metadata", Json{})}};
   job["user_provided_suffix"] = body.value("suffix", Json{});
   job["method"] = body.value("method", Json{{"type", "supervised"}});
+  const std::string type = job.at("method").at("type");
+  job["hyperparameters"] = {{"n_epochs", "auto"}, {"batch_size", "auto"}, {"learning_rate_multiplier", "auto"}};
+  job["hyperparameters"].update(job.at("method").value(Json::json_pointer{"/" + type + "/hyperparameters"}, Json::object()));
   jobs_.push_back(job);
   tell(id, "Created fine-tuning job: " + id, Json::object());
   return found(job);
