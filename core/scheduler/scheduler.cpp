@@ -18,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Milliseconds save_again_after{1'000};
+constexpr Milliseconds look_again_after{24 * 3'600'000};  // for due tasks, at the latest
 
 }  // namespace
 
@@ -84,7 +85,8 @@ struct Scheduler::State {
   void arm_due(Time when) {
     clock.cancel(std::exchange(due_timer, 0));
     if (when == Time::max()) return;
-    const auto wait = std::max(when - clock.now(), Milliseconds{0});
+    // Looks again before it is due, if need be: centuries do not fit into nanoseconds.
+    const auto wait = std::clamp(when - clock.now(), Milliseconds{0}, look_again_after);
     due_timer = clock.call_after(wait, [this] {
       due_timer = 0;
       claim_due();

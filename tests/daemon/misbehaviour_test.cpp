@@ -181,7 +181,8 @@ Rows crashing() {
     crashes("kill-itself", in_task, {"ready", "killed by signal 9", "failed", "plugin_crashed"}),
     crashes("thread-exit", in_task, {"ready", "did not", "timed_out", "timed_out"}),
     crashes("stack-overflow", in_task, {"ready", "killed by signal 11", "failed", "plugin_crashed"}),
-    crashes("eat-memory", in_task, {"ready", "killed by signal 6", "failed", "plugin_crashed"}),
+    crashes("eat-memory", in_task, {"ready", "limits.memory_bytes_max", "failed", "memory_limit"}),
+    crashes("huge-object", in_task, {"ready", "limits.memory_bytes_max", "failed", "memory_limit"}),
   };
 }
 
@@ -220,7 +221,9 @@ std::string table_of(const Row& row, Mode mode) {
   for (const char* name : {"create", "configure", "start", "drain", "stop", "probe", "grace"}) {
     toml += name + std::string{" = \""} + ms;
   }
-  if (id == "eat-memory") toml += "[plugin.eat-memory.limits]\nmemory_bytes_max = 268435456\n";
+  if (id == "eat-memory" || id == "huge-object") {
+    toml += "[plugin." + id + ".limits]\nmemory_bytes_max = 268435456\n";
+  }
   return toml;
 }
 

@@ -83,7 +83,7 @@ class HostWorld {
   std::optional<Error> start() {
     host = std::make_unique<PluginHost>(
         loop, config,
-        HostPorts{*stores.owner, stores.values, stores.usage, http, {}, {}, {}, {}, {}, {}, {}},
+        HostPorts{*stores.owner, stores.values, stores.usage, http, {}, {}, {}, {}, {}, {}, {}, groups.get()},
         "0.1.0");
     bool done = false;
     std::optional<Error> result;
@@ -164,6 +164,7 @@ class HostWorld {
   std::filesystem::path folder;
   IdSource ids;
   std::string checkpoint;
+  std::unique_ptr<ChildGroups> groups;
   std::unique_ptr<PluginHost> host;
 
  private:

@@ -142,8 +142,10 @@ class World {
   }
   std::string lost_code() const { return lost ? lost->code : "it goes on"; }
 
+  // The instances stay for good, as in the daemon, where a plugin's thread may still look at one; and
+  // so does their list, for it is read when all else is gone, to see that nothing was lost.
   static std::vector<Instance*>& kept() {
-    static std::vector<Instance*> all;
+    static auto& all = *new std::vector<Instance*>;
     return all;
   }
 

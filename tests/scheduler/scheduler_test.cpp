@@ -35,6 +35,25 @@ TEST_F(SchedulerTest, WaitsUntilATaskIsDueAndNoLonger) {
   EXPECT_EQ(runner.started.size(), 1u);
 }
 
+// More nanoseconds than 64 bits hold; and it waits without looking all the time.
+TEST_F(SchedulerTest, WaitsForTheYear9999) {
+  start();
+  const std::size_t at_start = clock.set();
+  advance(240h);
+  const std::size_t others = clock.set() - at_start;
+  NewTask later = task();
+  later.run_at = run_at_max;
+  submit(std::move(later));
+
+  const std::size_t before = clock.set();
+  advance(240h);
+  EXPECT_TRUE(runner.started.empty());
+  EXPECT_LE(clock.set() - before, others + 20) << "it looks about once a day";
+  clock.set_wall(run_at_max);
+  settle();
+  EXPECT_EQ(runner.started.size(), 1u);
+}
+
 TEST_F(SchedulerTest, SurvivesAJumpOfTheWallClock) {
   start();
   NewTask later = task();

@@ -120,6 +120,8 @@ class RealDaemon {
   };
   std::vector<Row> list(const std::string& query = {}) const;
 
+  // Where it listens for HTTP, from its log since the newest start(); 0: it said nothing in time.
+  int http_port() const;
   std::string log() const { return read_file(folder() / "daemon.log"); }
   std::int64_t rss_kib() const;
   int descriptors() const;  // -1 when they cannot be seen
@@ -128,6 +130,7 @@ class RealDaemon {
   TempFolder folder_;
   std::vector<std::pair<std::string, std::string>> environment_;
   int output_ = -1;
+  std::size_t log_before_ = 0;  // its size at the newest start()
   std::optional<Child> child_;
 };
 

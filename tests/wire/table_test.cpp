@@ -5,99 +5,15 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <string>
 #include <vector>
+
+#include "tests/wire/sample.hpp"
 
 namespace cofounder::wire {
 namespace {
 
 // ---- Every slot of the table: what goes in comes out --------------------------------------------
-
-// Values that differ from call to call, and memory for them.
-class Sample {
- public:
-  std::uint64_t number() { return ++last_ * 0x0101010101ULL; }
-  cof_str text() {
-    texts_.push_back("text " + std::to_string(number()) + " \xc3\xa4");
-    return {texts_.back().data(), texts_.back().size()};
-  }
-  cof_bytes bytes() {
-    texts_.push_back(std::string("\0\xff", 2) + std::to_string(number()));
-    return {texts_.back().data(), texts_.back().size()};
-  }
-
-  // As a visitor of fields().
-  template <class... Field>
-  void operator()(Field&... field) {
-    (fill(field), ...);
-  }
-  template <class Field>
-  void reserved(Field&) {}
-  template <class Struct>
-  void structs(const Struct* const*& items, std::uint64_t& count) {
-    auto** pointers = arena_.take<const Struct*>(2);
-    for (int i = 0; i < 2; ++i) pointers[i] = make<Struct>();
-    items = pointers;
-    count = 2;
-  }
-  void numbers(const double*& items, std::uint64_t& count) {
-    auto* all = arena_.take<double>(3);
-    for (int i = 0; i < 3; ++i) all[i] = static_cast<double>(number()) / 7;
-    items = all;
-    count = 3;
-  }
-  template <class Struct>
-  const Struct* make() {
-    auto* made = arena_.take<Struct>(1);
-    made->struct_size = sizeof(Struct);
-    fields(*this, *made);
-    return made;
-  }
-  const cof_str* texts(std::uint64_t count) {
-    auto* all = arena_.take<cof_str>(count);
-    for (std::uint64_t i = 0; i < count; ++i) all[i] = text();
-    return all;
-  }
-
-  void fill(cof_str& field) { field = text(); }
-  void fill(cof_bytes& field) { field = bytes(); }
-  template <class Number>
-    requires std::is_arithmetic_v<Number>
-  void fill(Number& field) {
-    field = static_cast<Number>(number());
-  }
-
- private:
-  std::uint64_t last_ = 0;
-  std::deque<std::string> texts_;
-  Arena arena_;
-};
-
-template <class F>
-typename F::Values sample_values(Sample& sample, Outs& outs) {
-  typename F::Values values{};
-  F::each([&]<std::size_t I>() {
-    auto& value = std::get<I>(values);
-    constexpr Role what = F::template role<I>();
-    if constexpr (what == Role::plain) sample.fill(value);
-    if constexpr (what == Role::structure) {
-      value = sample.make<std::remove_cvref_t<decltype(*value)>>();
-    }
-    if constexpr (what == Role::texts) {
-      value = sample.texts(3);
-      std::get<I + 1>(values) = 3;
-    }
-    if constexpr (what == Role::sink) value = &outs.sink;
-    if constexpr (what == Role::handle) value = &outs.handle;
-    if constexpr (what == Role::buffer) {
-      outs.buffer.resize(64);
-      value = outs.buffer.data();
-      std::get<I + 1>(values) = 64;
-    }
-  });
-  return values;
-}
 
 // Arguments of a slot as bytes, decoded, encoded again: the same.  Cut at any place, or with a byte
 // more, they are refused.
