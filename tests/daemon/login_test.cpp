@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -106,8 +107,12 @@ struct Browser {
 class Login : public testing::Test {
  protected:
   simulator::GithubOauth github{{}};
+  std::atomic<int> token_requests = 0;
   std::unique_ptr<simulator::HttpServer> server = std::make_unique<simulator::HttpServer>(
-      std::uint16_t{0}, [this](const simulator::Request& request) { return github.handle(request); });
+      std::uint16_t{0}, [this](const simulator::Request& request) {
+        if (request.path == "/login/oauth/access_token") ++token_requests;
+        return github.handle(request);
+      });
   RealDaemon daemon{{"plugins/oauth.so", "fixtures/guarded.so"}};
   std::string site;
 
@@ -171,6 +176,7 @@ TEST_F(Login, TheRoleIsNeeded) {
   EXPECT_EQ(browser.go("GET", site + "/members").status, 401);
 }
 
+// The origin's row: a GitHub login with expiry seen and enforced.
 TEST_F(Login, ExpiryIsSeenAndEnforced) {
   configure("session_seconds = 2");
   ASSERT_TRUE(daemon.start());
@@ -181,6 +187,51 @@ TEST_F(Login, ExpiryIsSeenAndEnforced) {
   EXPECT_LE(who.json()["logged_in_at"], who.json()["expires_at"]);
   EXPECT_TRUE(wait_until([&] { return browser.go("GET", site + "/oauth/me").status == 401; }));
   EXPECT_EQ(browser.go("GET", site + "/members").status, 401);
+}
+
+// The origin's row: each CSRF variant refused, and nothing of it reaches the provider; facts section
+// 10, "no state check".  The one that is too old is below.
+TEST_F(Login, EachForgedStateIsRefusedWithoutARequest) {
+  configure();
+  ASSERT_TRUE(daemon.start());
+  const auto with_state = [](const std::string& url, const std::string& state) {
+    const auto at = url.find("state=");
+    const auto end = std::min(url.size(), url.find('&', at));
+    return url.substr(0, at) + state + url.substr(end);
+  };
+  const std::string made_up = "state=" + std::string(43, 'A');
+  Browser other;
+  const std::string others = agree(other), others_state = others.substr(others.find("state="), 49);
+  struct Forged {
+    const char* what;
+    std::function<std::string(const std::string&)> change;
+  };
+  for (const auto& [what, change] : std::vector<Forged>{
+           {"never issued", [&](const std::string& url) { return with_state(url, made_up); }},
+           {"none", [&](const std::string& url) { return with_state(url, "x=y"); }},
+           {"empty", [&](const std::string& url) { return with_state(url, "state="); }},
+           {"cut", [&](const std::string& url) { return with_state(url, "state=AAAA"); }},
+           {"twice", [&](const std::string& url) { return url + "&" + made_up; }},
+           {"of another browser", [&](const std::string& url) { return with_state(url, others_state); }},
+           {"of another browser, with its code", [&](const std::string&) { return others; }}}) {
+    Browser browser;
+    const Reply reply = browser.go("GET", change(agree(browser)));
+    EXPECT_EQ(reply.status, 400) << what << reply.body;
+    EXPECT_EQ(browser.go("GET", site + "/oauth/me").status, 401) << what;
+  }
+  Browser no_cookie, twice;
+  EXPECT_EQ(no_cookie.go("GET", agree(twice)).status, 400);
+  EXPECT_EQ(token_requests, 0);
+  const std::string callback = agree(twice);
+  EXPECT_EQ(twice.go("GET", callback).status, 303);
+  EXPECT_EQ(token_requests, 1);
+  EXPECT_EQ(twice.go("GET", callback).status, 400);
+  EXPECT_EQ(token_requests, 1);
+  // Nor does a page of another site log anybody out.
+  EXPECT_EQ(twice.go("POST", site + "/oauth/logout", "Origin: https://evil.example\r\n").code(), "cross_site");
+  EXPECT_EQ(twice.go("POST", site + "/oauth/logout", "Origin: null\r\n").code(), "cross_site");
+  EXPECT_EQ(twice.go("POST", site + "/oauth/logout", "Sec-Fetch-Site: cross-site\r\n").code(), "cross_site");
+  EXPECT_EQ(twice.go("GET", site + "/oauth/me").status, 200);
 }
 
 TEST_F(Login, ForgedCallbacksAreRefused) {
@@ -213,6 +264,7 @@ TEST_F(Login, AStateIsOverInTime) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds{1100};
   wait_until([&] { return std::chrono::steady_clock::now() > until; });
   EXPECT_EQ(browser.go("GET", late).code(), "invalid_state");
+  EXPECT_EQ(token_requests, 0);
   EXPECT_EQ(github.live_tokens(), 0u);
 }
 

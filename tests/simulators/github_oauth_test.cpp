@@ -160,6 +160,40 @@ TEST(GithubSimulator, RefusesWrongRevocations) {
   EXPECT_EQ(github.live_tokens(), 0u);
 }
 
+TEST(GithubSimulator, RefusesWrongRefreshes) {
+  GithubOauth github{{.expires = true}};
+  const auto tokens = [&] {
+    const Fields fields{{"client_id", "Iv1.0123456789abcdef"},
+                        {"client_secret", "github-secret"},
+                        {"code_verifier", verifier},
+                        {"code", answer_of(github.handle(get("/login/oauth/authorize", github_login())))["code"]}};
+    return Json::parse(github.handle(post("/login/oauth/access_token", fields)).body);
+  };
+  const Json first = tokens();
+  const std::string refresh = first["refresh_token"];
+  const Fields good{{"client_id", "Iv1.0123456789abcdef"}, {"client_secret", "github-secret"},
+                    {"grant_type", "refresh_token"}, {"refresh_token", refresh}};
+  const auto ask = [&](const Fields& fields) { return github.handle(post("/login/oauth/access_token", fields)); };
+  const std::vector<Change> changes{
+      set("client_id", "x", "incorrect_client_credentials"), drop("client_id", "incorrect_client_credentials"),
+      set("client_secret", "x", "incorrect_client_credentials"), drop("client_secret", "incorrect_client_credentials"),
+      set("client_secret", "", "incorrect_client_credentials"), set("refresh_token", "ghr_x", "bad_refresh_token"),
+      drop("refresh_token", "bad_refresh_token"), set("refresh_token", "", "bad_refresh_token"),
+      set("refresh_token", refresh.substr(1), "bad_refresh_token"), set("refresh_token", refresh + "0", "bad_refresh_token"),
+      set("refresh_token", first["access_token"], "bad_refresh_token"), set("grant_type", "refresh", "unsupported_grant_type"),
+      drop("grant_type", "bad_verification_code")};
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    Fields fields = good;
+    changes[i].first(fields);
+    EXPECT_EQ(error_of(ask(fields)), changes[i].second) << i;
+  }
+  EXPECT_EQ(github.live_tokens(), 1u);
+  const Json second = Json::parse(ask(good).body);
+  EXPECT_NE(second["access_token"], first["access_token"]);
+  EXPECT_EQ(github.live_tokens(), 1u) << "the old one is over";
+  EXPECT_EQ(error_of(ask(good)), "bad_refresh_token") << "it works once";
+}
+
 TEST(GithubSimulator, RefusesWrongDevices) {
   GithubOauth github{{}};
   const Fields begin{{"client_id", "Iv1.0123456789abcdef"}, {"scope", "read:user"}};

@@ -163,6 +163,23 @@ TEST(OidcSimulator, RefusesWrongQuestionsWhoItIs) {
   EXPECT_EQ(error_of(op.handle(good())), "invalid_token") << "it is over";
 }
 
+TEST(OidcSimulator, RefusesWrongRefreshes) {
+  Oidc op{{}};
+  const Json tokens = op_tokens(op);
+  const std::string refresh = tokens["refresh_token"];
+  auto wrong = wrong_clients();
+  wrong.insert(wrong.end(), {{"none", body("grant_type=refresh_token"), "invalid_grant"},
+                             {"unknown", body("grant_type=refresh_token&refresh_token=x"), "invalid_grant"},
+                             {"cut", body("grant_type=refresh_token&refresh_token=" + refresh.substr(0, 20)), "invalid_grant"},
+                             {"an access token", body("grant_type=refresh_token&refresh_token=" +
+                                                      tokens["access_token"].get<std::string>()), "invalid_grant"},
+                             {"another grant", body("grant_type=refresh&refresh_token=" + refresh), "unsupported_grant_type"}});
+  const auto good = [&] { return op_post("/token", {{"grant_type", "refresh_token"}, {"refresh_token", refresh}}); };
+  expect_refused(op, good, wrong);
+  EXPECT_EQ(error_of(op.handle(good())), "invalid_grant") << "it works once";
+  EXPECT_EQ(op.live_tokens(), 2u) << "the old access token went with it";
+}
+
 TEST(OidcSimulator, RefusesWrongRevocations) {
   Oidc op{{}};
   const Json tokens = op_tokens(op);
