@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "tests/scheduler/scheduler_fixture.hpp"
 
 namespace cofounder {
@@ -143,13 +145,16 @@ TEST_F(SchedulerTest, CancelsAWaitingAndARunningTask) {
   later.run_at = clock.now() + 1h;
   const TaskId waiting = submit(std::move(later));
   const TaskId running = submit(task());
-  std::vector<CancelResult> answers;
+  std::map<TaskId, CancelResult> answers;
   for (const TaskId id : {waiting, running}) {
-    scheduler.cancel(id, [&](auto answer) { answers.push_back(answer.value()); });
+    scheduler.cancel(id, [&answers, id](auto answer) { answers[id] = answer.value(); });
   }
   settle();
-  EXPECT_EQ(answers, (std::vector{CancelResult::cancelled, CancelResult::running}));
+  EXPECT_EQ(answers, (std::map<TaskId, CancelResult>{{waiting, CancelResult::cancelled},
+                                                     {running, CancelResult::running}}));
   EXPECT_EQ(record(waiting).state, TaskState::cancelled);
+  EXPECT_EQ(kinds.back(), Scheduler::Event::Kind::ended);
+  EXPECT_TRUE(without_op.empty());
 
   runner.fail(running, true);
   settle();
