@@ -198,7 +198,8 @@ Rows attacking() {
     needs_sandbox(crashes("exec-program", in_task, {"ready", "", "failed", "unavailable"})),
     needs_sandbox(crashes("fork-bomb", in_task, {"ready", "denied", "failed", "denied"})),
     crashes("leak-descriptors", in_task, {"ready", "", "succeeded"}),
-    crashes("close-all-descriptors", in_task, {"ready", "ended its process", "failed", "plugin_crashed"}),
+    // It ends by itself, or the daemon, whose end of the socket is closed, is faster.
+    crashes("close-all-descriptors", in_task, {"ready", "plugin_crashed", "failed", "plugin_crashed"}),
     crashes("hostile-frames", in_task, {"ready", "so it was ended", "failed", "plugin_broke_protocol"}),
     crashes("read-frames", in_task, {"ready", "", "succeeded"}),
     needs_sandbox(crashes("kill-parent", in_task, {"ready", "denied", "failed", "denied"})),
