@@ -71,6 +71,19 @@ void write_queues(const ControlContext& context, json::Writer& out,
   out.end_array();
 }
 
+// Which limits of isolated plugins hold besides those of setrlimit(2).
+void write_control_groups(const CgroupStatus& groups, json::Writer& out) {
+  out.key("control_groups").begin_object().member("usable", groups.usable);
+  out.member("memory", groups.memory).member("processes", groups.processes);
+  out.member("cpu", groups.cpu).key("reason");
+  if (groups.reason.empty()) {
+    out.null();
+  } else {
+    out.string(groups.reason);
+  }
+  out.end_object();
+}
+
 std::string status_json(const ControlContext& context, const CountsCache::Counted* counted) {
   const ControlPorts& ports = context.ports;
   const auto uptime = ports.loop.clock().mono() - context.started;
@@ -85,6 +98,7 @@ std::string status_json(const ControlContext& context, const CountsCache::Counte
   write_store(ports, out);
   write_tasks(out, counted);
   write_queues(context, out, counted);
+  write_control_groups(ports.plugins.control_groups(), out);
   out.member("event_clients", std::uint64_t{context.events.clients()});
   out.key("plugins").begin_array();
   for (const PluginInfo& plugin : ports.plugins.list()) {

@@ -88,6 +88,10 @@ std::string_view openapi_schemas() noexcept {
   "store":{"type":"object","properties":{"kind":{"type":"string"},"available":{"type":"boolean"},
     "error":{"$ref":"#/components/schemas/MaybeReason"}}},
   "tasks":{"type":["object","null"]},"queues":{"type":"array","items":{"type":"object"}},
+  "control_groups":{"type":"object","description":"Limits of isolated plugins that hold besides those of setrlimit",
+    "required":["usable","memory","processes","cpu","reason"],"properties":{"usable":{"type":"boolean"},
+    "memory":{"type":"boolean"},"processes":{"type":"boolean"},"cpu":{"type":"boolean"},
+    "reason":{"type":["string","null"],"description":"Why not all"}}},
   "event_clients":{"type":"integer"},"plugins":{"type":"array","items":{"type":"object"}}}},
 "Health":{"type":"object","required":["status","reasons"],"properties":{
   "status":{"enum":["ok","degraded","unable"]},

@@ -11,7 +11,6 @@ namespace cofounder {
 
 namespace {
 
-constexpr Milliseconds timeout_max{7 * 24 * 3'600'000LL};
 constexpr Milliseconds delay_max{3650LL * 24 * 3'600'000LL};
 constexpr std::size_t unique_key_bytes_max = 255;
 constexpr int attempts_max_max = 1000;

@@ -38,7 +38,8 @@ CLI::Option* add_text(CLI::App& app, std::string name, std::string_view help) {
 void add_argument(CLI::App& app, const Argument& argument) {
   CLI::Option* option = add_text(app, std::string{argument.name}, argument.help);
   option->type_name("")->required(argument.is_required);
-  option->expected(argument.is_required ? 1 : 0, argument.may_repeat ? 1000 : 1);
+  // At least one also for what may be left out: a minimum of none takes none.
+  option->expected(1, argument.may_repeat ? 1000 : 1);
   if (argument.may_repeat) {
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(true);
   }

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/ctl/command.hpp"
 
+#include "core/ctl/login_file.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
 #include <ostream>
 
 namespace cofounder::ctl {
@@ -58,11 +63,43 @@ Failure failure_of(const Answer& answer) {
   return failure;
 }
 
-Answer ask(Session& session, const Request& request) {
+namespace {
+
+Answer answer_to(Session& session, const Request& request) {
   Result<Answer> answer = session.http.call(request);
   if (!answer) throw Failure{exit_code_of(answer.error()), answer.error(), {}};
-  if (!answer->is_success()) throw failure_of(*answer);
   return std::move(*answer);
+}
+
+bool wants_login(const Answer& answer) {
+  return answer.status == 401 && failure_of(answer).error.code == "login_required";
+}
+
+}  // namespace
+
+Answer ask(Session& session, const Request& request) {
+  Answer answer = answer_to(session, request);
+  bool is_known = !request.bearer.empty();
+  // A file was sent already, and is not where it was.
+  if (wants_login(answer) && !is_known && request.file < 0) {
+    if (const auto login = find_login(session)) {
+      Request again = request;
+      again.bearer = login->token;
+      is_known = true;
+      answer = answer_to(session, again);
+    }
+  }
+  if (answer.is_success()) return answer;
+  Failure failure = failure_of(answer);
+  if (is_known && wants_login(answer)) {
+    failure.error.message = "your session is over";
+    failure.error.hint = "log in again: cofounderctl login";
+  }
+  throw failure;
+}
+
+void pause_for(Milliseconds time) {
+  ::poll(nullptr, 0, static_cast<int>(std::min<std::int64_t>(time.count(), 1 << 30)));
 }
 
 bool printed_as_json(Session& session, const Answer& answer) {
@@ -84,7 +121,7 @@ json::Document parse_body(const Answer& answer) {
 const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> list;
-    for (auto* group : {daemon_commands, task_commands, schedule_commands, plugin_commands}) {
+    for (auto* group : {daemon_commands, login_commands, task_commands, schedule_commands, plugin_commands}) {
       for (Command& command : group()) list.push_back(std::move(command));
     }
     return list;

@@ -4,6 +4,7 @@
 #include "core/base/json.hpp"
 #include "core/ctl/http_unix.hpp"
 
+#include <functional>
 #include <iosfwd>
 #include <map>
 #include <optional>
@@ -56,6 +57,9 @@ struct Given {
   std::vector<std::string> all(std::string_view name) const;
 };
 
+// This thread does nothing for so long.
+void pause_for(Milliseconds time);
+
 // What commands work with.
 struct Session {
   UnixHttp http;
@@ -65,6 +69,7 @@ struct Session {
   std::istream& in;
   bool out_is_terminal = false;
   bool err_is_terminal = false;
+  std::function<void(Milliseconds)> pause = &pause_for;  // between two questions
 };
 
 struct Command {
@@ -80,6 +85,7 @@ struct Command {
 const std::vector<Command>& commands();
 
 std::vector<Command> daemon_commands();
+std::vector<Command> login_commands();
 std::vector<Command> task_commands();
 std::vector<Command> schedule_commands();
 std::vector<Command> plugin_commands();
@@ -93,7 +99,8 @@ struct Failure {
 
 [[noreturn]] void fail(int exit, std::string code, std::string message, std::string hint = {});
 
-// The daemon's answer when it is a success, else a Failure with the fitting exit code.
+// The daemon's answer when it is a success, else a Failure with the fitting exit code.  The session of
+// `cofounderctl login` is sent when the daemon asks for a login, and not before.
 Answer ask(Session& session, const Request& request);
 Failure failure_of(const Answer& answer);
 int exit_code_of(const Error& error) noexcept;  // of UnixHttp

@@ -54,6 +54,7 @@ class Exchange {
     std::string head = request_.method + " " + request_.target + " HTTP/1.1\r\n";
     head += "Host: cofounderd\r\nConnection: close\r\nUser-Agent: cofounderctl\r\n";
     head += "Accept: " + (request_.accept.empty() ? "application/json" : request_.accept) + "\r\n";
+    if (!request_.bearer.empty()) head += "Authorization: Bearer " + request_.bearer + "\r\n";
     if (has_body) {
       const std::uint64_t bytes = request_.file >= 0 ? request_.file_bytes : request_.body.size();
       if (bytes != 0) head += "Content-Type: " + request_.content_type + "\r\n";

@@ -21,6 +21,7 @@ struct Request {
   std::string body;    // sent when `method` is one that has a body
   std::string content_type = "application/json";
   std::string accept;
+  std::string bearer;  // who asks: a session's token, of the characters that a token may have
   int file = -1;  // an open file that is sent instead of `body`
   std::uint64_t file_bytes = 0;
   Milliseconds silence_max{60'000};  // of the daemon

@@ -26,6 +26,7 @@ int list(Session& session, const Given&) {
               {"CALLS", "/calls/total"},
               {"FAILED", "/calls/failed"},
               {"IN FLIGHT", "/calls/in_flight"},
+              {"P50 MS", "/calls/latency_p50_ms"},
               {"P99 MS", "/calls/latency_p99_ms"},
               {"CPU S", "/cpu_seconds"},
               {"MEMORY", "/memory_bytes"},

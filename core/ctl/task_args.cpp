@@ -29,16 +29,6 @@ std::string read_all(std::istream& in, const std::string& name) {
   return text;
 }
 
-// --args JSON, --args @FILE, --args - (standard input).
-std::string args_text(Session& session, const Given& given) {
-  const std::string text = given.one("args", "{}");
-  if (text == "-") return read_all(session.in, "standard input");
-  if (!text.starts_with('@')) return text;
-  std::ifstream file{text.substr(1), std::ios::binary};
-  if (!file) fail(exit_code::usage, "unreadable", text.substr(1) + " cannot be read");
-  return read_all(file, text.substr(1));
-}
-
 struct Descriptor {
   int number;
   explicit Descriptor(int n) noexcept : number{n} {}
@@ -94,6 +84,14 @@ void add_argument(const std::string& text, std::map<std::string, std::string>& m
 
 }  // namespace
 
+std::string text_of(Session& session, const std::string& value) {
+  if (value == "-") return read_all(session.in, "standard input");
+  if (!value.starts_with('@')) return value;
+  std::ifstream file{value.substr(1), std::ios::binary};
+  if (!file) fail(exit_code::usage, "unreadable", value.substr(1) + " cannot be read");
+  return read_all(file, value.substr(1));
+}
+
 std::vector<Option> argument_options(bool with_files) {
   std::vector<Option> options = {
       {"arg", "NAME=VALUE", "an argument that is a string; NAME:=JSON for any other value", true},
@@ -106,7 +104,7 @@ std::vector<Option> argument_options(bool with_files) {
 }
 
 std::string make_args(Session& session, const Given& given) {
-  const auto document = json::parse(args_text(session, given));
+  const auto document = json::parse(text_of(session, given.one("args", "{}")));
   if (!document || !document->root().is_object()) {
     fail(exit_code::usage, "usage",
          "--args is no JSON object" + (document ? "" : ": " + document.error().message));

@@ -11,6 +11,9 @@ namespace cofounder::ctl {
 // The options themselves, for the commands that have them.
 std::vector<Option> argument_options(bool with_files);
 
+// The value of an option that takes text: @FILE reads a file, - standard input.
+std::string text_of(Session& session, const std::string& value);
+
 // A JSON object.  Sends the files first, each with POST /v1/files.  Throws Failure.
 std::string make_args(Session& session, const Given& given);
 

@@ -24,6 +24,7 @@
 #include "core/host/plugin_host.hpp"
 #include "core/http/client.hpp"
 #include "core/http/server.hpp"
+#include "core/process/child_groups.hpp"
 #include "core/scheduler/schedule.hpp"
 #include "core/scheduler/scheduler.hpp"
 #include "core/store/stores.hpp"
@@ -57,6 +58,7 @@ struct Daemon::State {
   TrafficMetrics traffic;
   http::Client client{loop, observed(client_options(config))};
   CoreMetrics metrics;
+  ChildGroups groups{clock, find_delegated_root()};
   PluginHost plugins{loop, config, host_ports(), version};
   Scheduler scheduler{stores.tasks, plugins, clock, scheduler_options(config)};
   ScheduleEngine schedules{stores.schedules, clock,
@@ -74,7 +76,7 @@ struct Daemon::State {
   // ---- how the parts know each other ------------------------------------------------------
 
   HostPorts host_ports() {
-    HostPorts ports{stores.tasks, stores.values, usage, client, {}, {}, {}, {}, {}, {}, {}};
+    HostPorts ports{stores.tasks, stores.values, usage, client, {}, {}, {}, {}, {}, {}, {}, &groups};
     ports.submit = [this](NewTask task, TaskStore::Done<Submitted> done) {
       submit_for_plugin(std::move(task), std::move(done));
     };
@@ -154,6 +156,8 @@ struct Daemon::State {
 
   void start() {
     usage.take_prices(config);
+    groups.open();
+    log::info(groups.text());
     scheduler.observe([this](const Scheduler::Event& event) { observe(event); });
     scheduler.start([this](auto opened) {
       if (!opened) {

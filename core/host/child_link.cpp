@@ -33,6 +33,7 @@ struct ChildLink::State : std::enable_shared_from_this<ChildLink::State> {
   bool reading = false;   // a wait for input is under way
   bool writing = false;
   bool ended = false;     // closed or broken
+  bool failed = false;    // a read found it closed, once
 
   bool is_open() const { return owner != nullptr && socket.is_open(); }
   bool paused() const { return waiting_bytes > waiting_bytes_max; }
@@ -61,6 +62,9 @@ struct ChildLink::State : std::enable_shared_from_this<ChildLink::State> {
         owner->on_frame(incoming);
         continue;
       }
+      // A child that ended with something unread makes one read fail, before all that it had said.
+      const bool is_closed = incoming.what == wire::Incoming::What::closed;
+      if (is_closed && !std::exchange(failed, true)) continue;
       ended = true;
       if (incoming.what == wire::Incoming::What::broken) return owner->on_broken(incoming.broken);
       return owner->on_closed();

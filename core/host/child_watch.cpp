@@ -96,8 +96,9 @@ void ChildWatch::move_limit(Nanoseconds used) const noexcept {
   const Nanoseconds most = used + idle_cpu_max_ + 2 * processors * Nanoseconds{look_wait};
   rlimit limit{};
   if (::prlimit(pid_, RLIMIT_CPU, nullptr, &limit) != 0) return;
+  if (limit.rlim_max != RLIM_INFINITY) return;  // limits.cpu_seconds_max, for all its life
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(most).count();
-  limit.rlim_cur = std::min(static_cast<rlim_t>(seconds), limit.rlim_max);
+  limit.rlim_cur = static_cast<rlim_t>(seconds);
   ::prlimit(pid_, RLIMIT_CPU, &limit, nullptr);
 }
 

@@ -43,7 +43,7 @@ struct PluginHost::State {
         ports{std::move(the_ports)},
         files{config},
         programs{loop, loop.clock(), find_helper("cofounderd-reaper")},
-        children{host::make_child_starter(loop)},
+        children{host::make_child_starter(loop, ports.groups)},
         world{.loop = loop,
               .ports = ports,
               .files = files,
@@ -356,6 +356,10 @@ std::optional<PluginWhy> PluginHost::why(std::string_view id) const {
   if (slot == nullptr) return std::nullopt;
   const auto& why = slot->life != nullptr && slot->life->why() ? slot->life->why() : slot->why;
   return why == nullptr ? std::nullopt : std::optional{*why};
+}
+
+CgroupStatus PluginHost::control_groups() const {
+  return state_->ports.groups != nullptr ? state_->ports.groups->status() : CgroupStatus{};
 }
 
 std::string PluginHost::metrics_json() const {

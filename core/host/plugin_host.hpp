@@ -7,6 +7,7 @@
 #include "core/host/manifest.hpp"
 #include "core/host/plugin_why.hpp"
 #include "core/http/client.hpp"
+#include "core/process/child_groups.hpp"
 #include "core/scheduler/runner.hpp"
 #include "core/scheduler/side_stores.hpp"
 #include "core/scheduler/task_store.hpp"
@@ -82,6 +83,8 @@ struct HostPorts {
   // The core's own metric families, as the JSON samples of cof.metric/1's snapshot; appended to the
   // plugins' ones.
   std::function<void(json::Writer&)> core_metrics;
+  // Of isolated plugins' processes; outlives the host.  Null: there are none.
+  ChildGroups* groups = nullptr;
 };
 
 // Loads plugins, owns their life, and runs calls in them.  It is the scheduler's Runner.
@@ -131,6 +134,9 @@ class PluginHost : public Runner {
 
   // An event for the plugins that subscribe to it.
   void deliver_event(std::string_view topic, std::string_view json);
+
+  // Which limits of isolated plugins control groups hold here, and why not all.
+  CgroupStatus control_groups() const;
 
   // All families of core and plugins, see services/metric.h.
   std::string metrics_json() const;

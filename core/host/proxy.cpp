@@ -5,17 +5,13 @@
 #include "core/host/border.hpp"
 #include "core/host/proxy_entries.hpp"
 #include "core/base/text.hpp"
-#include "core/process/sandbox_build.hpp"
 #include "core/wire/trampolines.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace cofounder::host {
@@ -27,58 +23,6 @@ constexpr std::size_t sent_bytes_max = 4u << 20;
 // Over this the child is ended: it asks and asks and never takes what it asked for.
 constexpr std::size_t waiting_entries_most = 100'000;
 constexpr std::size_t waiting_bytes_most = 256u << 20;
-
-// The page that both see; nobody can make it smaller.
-wire::Descriptor make_pulse(wire::Pulse*& pulse) {
-  wire::Descriptor page{::memfd_create("pulse", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
-  if (!page || ::ftruncate(page.get(), wire::pulse_bytes) != 0 ||
-      ::fcntl(page.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    return {};
-  }
-  void* const data = ::mmap(nullptr, wire::pulse_bytes, PROT_READ, MAP_SHARED, page.get(), 0);
-  if (data == MAP_FAILED) return {};
-  pulse = static_cast<wire::Pulse*>(data);
-  return page;
-}
-
-// Sealed, so that a child can fill no more of the daemon's memory than a report has.
-wire::Descriptor make_crash_file() {
-  wire::Descriptor file{::memfd_create("crash", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
-  if (!file || ::ftruncate(file.get(), CrashReport::bytes_max) != 0 ||
-      ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    return {};
-  }
-  return file;
-}
-
-ChildLimits make_limits(const PluginConfig& config) {
-  ChildLimits limits;
-  limits.descriptors = 1'024;
-  limits.file_bytes = config.limits.scratch_bytes_max;
-  if (!has_sandbox) return limits;  // sanitizers map terabytes
-  limits.data_bytes = config.limits.memory_bytes_max;
-  // Also what is shared or only reserved: allocators reserve 64 MiB for each thread.
-  limits.address_space_bytes = 2 * config.limits.memory_bytes_max + (8ull << 30);
-  return limits;
-}
-
-wire::Load make_load(Instance& instance, const LibraryCopy& copy) {
-  wire::Load load;
-  load.library = copy.path.native();
-  load.shown = copy.shown.native();
-  load.plugin_id = instance.id();
-  load.daemon_version = instance.world().version;
-  load.threads = static_cast<std::uint32_t>(
-      instance.manifest().parallel ? std::clamp(instance.config()->limits.threads, 1, 256) : 1);
-  load.minors.resize(wire::AllServices::count);
-  for (const ServiceVersion& service : services()) {
-    const auto number = wire::interface_number(service.iid);
-    if (!number) continue;
-    load.minors[*number] = static_cast<char>(service.minor);
-    if (instance.names(service.iid)) load.granted |= 1U << *number;
-  }
-  return load;
-}
 
 std::string text_of(const ChildEnd& how) {
   if (how.signal != 0) {
@@ -108,63 +52,6 @@ Error Proxy::make_why(const char* code, const std::string& what) const {
 
 // ---- The child's life ----------------------------------------------------------------------------
 
-void Proxy::load(ChildStarter& starter, std::string program, LibraryCopy copy, SandboxRules rules,
-                 Loaded done) {
-  int ends[2] = {-1, -1};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
-    return done(make_why("child_not_started", std::string{"has no socket: "} + std::strerror(errno)));
-  }
-  link_ = std::make_unique<ChildLink>(instance_.loop(), wire::Descriptor{ends[0]});
-  ChildOrder order;
-  order.socket = wire::Descriptor{ends[1]};
-  // The child's end waits in recvmsg(): blocking belongs to the open file, which each end has for
-  // itself.
-  if (::fcntl(order.socket.get(), F_SETFL, 0) != 0) {
-    return done(make_why("child_not_started", std::string{"has no socket: "} + std::strerror(errno)));
-  }
-  crash_ = make_crash_file();
-  order.crash = wire::Descriptor{::fcntl(crash_.get(), F_DUPFD_CLOEXEC, 0)};
-  if (!order.crash) return done(make_why("child_not_started", "has no memory for its crash report"));
-  order.arguments = {"cofounderd-plugin-host", instance_.id()};
-  order.program = std::move(program);
-  order.limits = make_limits(*instance_.config());
-  link_->on_frame = [this](wire::Incoming& incoming) { on_frame(incoming); };
-  link_->on_broken = [this](wire::Broken why) { broken(why); };
-  link_->on_closed = [this] {
-    // Its end follows, with the reason; one that only closed the socket is of no use.
-    if (process_ != nullptr) process_->kill();
-  };
-  loaded_ = std::move(done);
-  starter.start(std::move(order),
-                [this, alive = alive_, copy = std::move(copy), rules = std::move(rules)](
-                    Result<std::unique_ptr<ChildProcess>> started) mutable {
-                  if (*alive) on_started(copy, std::move(rules), std::move(started));
-                });
-}
-
-void Proxy::on_started(const LibraryCopy& copy, SandboxRules rules,
-                       Result<std::unique_ptr<ChildProcess>> started) {
-  if (finished_) return;  // the child, if there is one, ends with `started`
-  if (started.has_error()) return std::exchange(loaded_, nullptr)(started.error());
-  process_ = std::move(*started);
-  watch_ = std::make_unique<ChildWatch>(instance_.loop().clock(), process_->pid(),
-                                        instance_.config()->limits.idle_cpu_max);
-  process_->on_exit([this](const ChildEnd& how) { on_exit(how); });
-  wire::Descriptor page = make_pulse(pulse_);
-  if (!page) return end(make_why("child_not_started", "has no memory to share with the daemon"));
-  wire::Begin begin;
-  begin.build = wire::build();
-  begin.sandbox = has_sandbox;
-  begin.read_execute = std::move(rules.read_execute);
-  begin.read_write = std::move(rules.read_write);
-  wire::Header header;
-  header.kind = wire::Kind::begin;
-  link_->send(header, encode(begin), std::move(page));
-  header.kind = wire::Kind::load;
-  link_->send(header, encode(make_load(instance_, copy)));
-  link_->start();
-}
-
 void Proxy::watch() {
   watch_->start(
       *pulse_,
@@ -177,8 +64,16 @@ void Proxy::watch() {
 void Proxy::on_exit(const ChildEnd& how) {
   if (!finished_) link_->drain();  // what it said before it ended counts
   process_ = nullptr;
-  lost(make_why("plugin_crashed", text_of(how)), how.signal);  // unless it was ended
-  if (on_gone) std::exchange(on_gone, nullptr)(how.signal, read_crash_report(crash_.get()));
+  std::string what = text_of(how);
+  const std::optional<CrashReport> report = read_crash_report(crash_.get());
+  const bool out_of_memory = how.out_of_memory || (report && report->is_out_of_memory());
+  if (out_of_memory) {
+    what += ": it needed more than limits.memory_bytes_max = " +
+            std::to_string(instance_.config()->limits.memory_bytes_max);
+  }
+  // Unless it was ended.
+  lost(make_why(out_of_memory ? "memory_limit" : "plugin_crashed", what), how.signal);
+  if (on_gone) std::exchange(on_gone, nullptr)(how.signal, report);
   crash_ = {};
   link_ = nullptr;
   for (UniqueFunction<void()>& action : std::exchange(gone_waiters_, {})) action();

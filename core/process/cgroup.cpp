@@ -21,7 +21,7 @@ constexpr std::size_t file_bytes_max = 65'536;
 Error unusable(const fs::path& file, int error) {
   return make_error("cgroup_unusable",
                     file.string() + ": " + std::generic_category().message(error),
-                    error == EBUSY || error == EAGAIN);
+                    error == EBUSY || error == EAGAIN || error == ENOTEMPTY);
 }
 
 // Returns errno, 0 when all is well.  Never makes a file: in a cgroup the kernel does.
@@ -151,6 +151,29 @@ bool CgroupTree::hand_down(std::string_view controller, std::string_view delegat
   return true;
 }
 
+// False with a reason.
+bool CgroupTree::leave_root() {
+  const auto not_ours = [this](const fs::path& file, int error) {
+    status_.reason = unusable(file, error).message + "; not delegated?";
+    return false;
+  };
+  const auto inside = read_text(root_ / "cgroup.procs");
+  const auto processes = words(inside ? *inside : std::string_view{});
+  const std::string self = std::to_string(self_);
+  const auto mine = std::count(processes.begin(), processes.end(), self);
+  const auto others = static_cast<std::ptrdiff_t>(processes.size()) - mine;
+  if (others > 0) {
+    status_.reason = root_.string() + " has " + std::to_string(others) +
+                     " processes besides the daemon, so it was not delegated to it";
+    return false;
+  }
+  if (mine == 0) return ::access(root_.c_str(), W_OK) == 0 || not_ours(root_, errno);
+  const fs::path leaf = root_ / "daemon";
+  if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) return not_ours(leaf, errno);
+  const int error = write_text(leaf / "cgroup.procs", self);
+  return error == 0 || not_ours(leaf / "cgroup.procs", error);
+}
+
 CgroupStatus CgroupTree::open() {
   status_ = {};
   const auto delegated = read_text(root_ / "cgroup.controllers");
@@ -158,30 +181,23 @@ CgroupStatus CgroupTree::open() {
     status_.reason = root_.string() + " is no cgroup v2 folder";
     return status_;
   }
-  // Those that are in the root, to a leaf.
-  const auto inside = read_text(root_ / "cgroup.procs");
-  const auto processes = words(inside ? *inside : std::string_view{});
-  if (!processes.empty()) {
-    const fs::path leaf = root_ / "daemon";
-    if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) {
-      status_.reason = unusable(leaf, errno).message + "; not delegated?";
-      return status_;
-    }
-    for (const auto process : processes) {
-      const int error = write_text(leaf / "cgroup.procs", process);
-      if (error == 0 || error == ESRCH) continue;  // it may have ended meanwhile
-      status_.reason = unusable(leaf / "cgroup.procs", error).message + "; not delegated?";
-      return status_;
-    }
-  } else if (::access(root_.c_str(), W_OK) != 0) {
-    status_.reason = unusable(root_, errno).message + "; not delegated?";
-    return status_;
-  }
+  if (!leave_root()) return status_;
   status_.usable = true;
   status_.memory = hand_down("memory", *delegated);
   status_.processes = hand_down("pids", *delegated);
   status_.cpu = hand_down("cpu", *delegated);
   return status_;
+}
+
+std::vector<Cgroup> CgroupTree::groups(std::string_view prefix) const {
+  std::vector<Cgroup> found;
+  std::error_code error;
+  for (fs::directory_iterator it{root_, error}, end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    std::error_code ignored;
+    if (name.starts_with(prefix) && it->is_directory(ignored)) found.emplace_back(it->path());
+  }
+  return found;
 }
 
 Result<Cgroup> CgroupTree::make(std::string_view name, const CgroupLimits& limits) const {
@@ -209,6 +225,7 @@ Result<Cgroup> CgroupTree::make(std::string_view name, const CgroupLimits& limit
   }
   for (const auto& [file, value] : files) {
     if (const int error = write_text(folder / file, value); error != 0) {
+      ::rmdir(folder.c_str());
       return unusable(folder / file, error);
     }
   }
@@ -231,6 +248,50 @@ std::optional<std::filesystem::path> own_cgroup(std::string_view proc_self_cgrou
     return line.empty() ? mounted : mounted / line;
   }
   return std::nullopt;
+}
+
+namespace {
+
+struct Mount {
+  std::string_view group;  // that is seen as its root
+  fs::path folder;
+};
+
+// "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", in a container perhaps of a part only.
+std::optional<Mount> mount_of_cgroup2(std::string_view mountinfo) {
+  while (!mountinfo.empty()) {
+    const auto end = std::min(mountinfo.find('\n'), mountinfo.size());
+    const auto fields = words(mountinfo.substr(0, end));
+    mountinfo.remove_prefix(std::min(end + 1, mountinfo.size()));
+    const auto dash = std::find(fields.begin(), fields.end(), "-");
+    if (fields.end() - dash < 2 || dash - fields.begin() < 5) continue;
+    if (*(dash + 1) == "cgroup2") return Mount{fields[3], fs::path{fields[4]}};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::filesystem::path> delegated_root(std::string_view proc_self_cgroup,
+                                             std::string_view mountinfo) {
+  const auto mounted = mount_of_cgroup2(mountinfo);
+  if (!mounted) return make_error("cgroup_unusable", "no cgroup2 file system is mounted");
+  const auto own = own_cgroup(proc_self_cgroup, "/");
+  if (!own) return make_error("cgroup_unusable", "the daemon is in no control group of version 2");
+  const auto below = own->lexically_relative(mounted->group);
+  if (below.empty() || *below.begin() == "..") {
+    return make_error("cgroup_unusable", "the daemon's control group is not below " +
+                                             mounted->folder.string());
+  }
+  if (below == ".") return mounted->folder;
+  fs::path root = mounted->folder / below;
+  return root.filename() == "daemon" ? root.parent_path() : root;
+}
+
+Result<std::filesystem::path> find_delegated_root() {
+  const auto cgroup = read_text("/proc/self/cgroup");
+  const auto mounts = read_text("/proc/self/mountinfo");
+  return delegated_root(cgroup.value_or(""), mounts.value_or(""));
 }
 
 }  // namespace cofounder

@@ -4,12 +4,16 @@
 #include "core/base/descriptor.hpp"
 #include "core/base/error.hpp"
 
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cofounder {
 
@@ -65,13 +69,18 @@ class Cgroup {
 // The part of the cgroup v2 tree that was delegated to the daemon (Delegate=yes in its unit).
 class CgroupTree {
  public:
-  // `root`: the folder of the daemon's own group: see own_cgroup().
-  explicit CgroupTree(std::filesystem::path root) : root_{std::move(root)} {}
+  // `root`: see delegated_root(); `self`: the daemon's process.
+  explicit CgroupTree(std::filesystem::path root, pid_t self = ::getpid())
+      : root_{std::move(root)}, self_{self} {}
 
-  // Moves the processes of the root, the daemon among them, into root/daemon, for only a group
-  // without processes can hand controllers down; then hands down memory, pids and cpu as far as
-  // they were delegated.  What it changed stays.  Never throws: what fails stands in the status.
+  // Moves the daemon from the root into root/daemon, for only a group without processes can hand
+  // controllers down; then hands down memory, pids and cpu as far as they were delegated.  What it
+  // changed stays.  A root with processes of others is none of ours, and is left alone.  Never
+  // throws: what fails stands in the status.
   CgroupStatus open();
+
+  // The groups below the root whose names begin so.
+  std::vector<Cgroup> groups(std::string_view prefix) const;
 
   // The group root/NAME (letters, digits, "-", "_", ".") with these limits, made or found; only
   // what the status says is set.  After open().  Code "cgroup_unusable".
@@ -79,8 +88,10 @@ class CgroupTree {
 
  private:
   bool hand_down(std::string_view controller, std::string_view delegated);
+  bool leave_root();
 
   std::filesystem::path root_;
+  pid_t self_;
   CgroupStatus status_;
 };
 
@@ -88,5 +99,13 @@ class CgroupTree {
 // mounted.  Absent on a system with version 1 only.
 std::optional<std::filesystem::path> own_cgroup(std::string_view proc_self_cgroup,
                                                 const std::filesystem::path& mounted);
+
+// The root for CgroupTree, from the texts of /proc/self/cgroup and /proc/self/mountinfo: the own
+// group, or the one above when the own one is called "daemon" already (DelegateSubgroup=daemon).
+// Code "cgroup_unusable" with the reason why there is none.
+Result<std::filesystem::path> delegated_root(std::string_view proc_self_cgroup,
+                                             std::string_view mountinfo);
+// The same of this process.
+Result<std::filesystem::path> find_delegated_root();
 
 }  // namespace cofounder

@@ -8,15 +8,19 @@
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <iterator>
+#include <new>
 #include <string_view>
 
 namespace cofounder {
@@ -26,6 +30,7 @@ constexpr int reported_signals[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,
                                     SIGABRT, SIGSYS, SIGTRAP, SIGXCPU};
 constexpr int frames_max = 64;
 constexpr unsigned patience_s = 2;  // for the whole report
+constexpr std::int64_t moment_ms = 2'000;
 constexpr std::size_t stack_bytes = 65'536;
 constexpr std::size_t modules_max = 128;
 constexpr std::size_t module_name_max = 256;
@@ -43,6 +48,8 @@ struct {
   Module modules[modules_max];
   std::atomic<std::size_t> modules_count{0};
   std::atomic<pid_t> thread{0};  // that reports
+  std::size_t memory_max = 0;    // RLIMIT_DATA; 0: none
+  std::atomic<std::int64_t> refused_at{0};  // when operator new had no memory last, in ms
 } known;
 
 // Text without allocation.
@@ -133,6 +140,32 @@ void arm_alarm() noexcept {
   ::alarm(patience_s);
 }
 
+std::int64_t now_ms() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1'000 + now.tv_nsec / 1'000'000;
+}
+
+// What operator new does by itself; that it had to stays known for a moment: an exception that
+// nobody catches ends in abort() then.
+void note_refusal() {
+  known.refused_at.store(now_ms(), std::memory_order_relaxed);
+  throw std::bad_alloc{};
+}
+
+// Whether the limit leaves less than a quarter of it, or has just refused an object.
+bool is_memory_full() noexcept {
+  const std::int64_t refused = known.refused_at.load(std::memory_order_relaxed);
+  if (refused != 0 && now_ms() - refused < moment_ms) return true;
+  if (known.memory_max == 0) return false;
+  const std::size_t bytes = known.memory_max / 4;
+  void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return errno == ENOMEM;
+  ::munmap(memory, bytes);
+  return false;
+}
+
 extern "C" void cofounder_on_crash(int signal, siginfo_t* info, void* context) {
   const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
   pid_t nobody = 0;
@@ -148,6 +181,7 @@ extern "C" void cofounder_on_crash(int signal, siginfo_t* info, void* context) {
     }
     Line{}.text("stack ").number(at.sp, 16).write();
     Line{}.text("thread ").number(whole(self), 10).write();
+    if (is_memory_full()) Line{}.text("memory full").write();
     write_frames(at.pc);
     Line{}.text("end").write();
   } else if (nobody != self) {
@@ -200,6 +234,11 @@ bool install_crash_handler(int descriptor) {
   void* warm[2];
   static_cast<void>(::backtrace(warm, 2));
   note_modules();
+  rlimit data{};
+  if (::getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur != RLIM_INFINITY) {
+    known.memory_max = data.rlim_cur;
+  }
+  std::set_new_handler(note_refusal);
   static CrashStack of_main_thread;
   give_threads_crash_stacks();
 

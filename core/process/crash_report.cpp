@@ -64,6 +64,10 @@ bool read_line(std::string_view line, CrashReport& report) {
   }
   if (word == "stack") return take(rest, report.stack, 16) && rest.empty();
   if (word == "thread") return take(rest, report.thread, 10) && rest.empty();
+  if (line == "memory full") {
+    report.memory_full = true;
+    return true;
+  }
   if (word == "frame") return read_frame(rest, report);
   if (line == "end") report.complete = true;
   return false;
@@ -76,6 +80,12 @@ bool CrashReport::is_stack_overflow() const noexcept {
   constexpr std::uint64_t near = 65'536;
   if ((signal != SIGSEGV && signal != SIGBUS) || !address) return false;
   return (*address > stack ? *address - stack : stack - *address) < near;
+}
+
+bool CrashReport::is_out_of_memory() const noexcept {
+  constexpr std::uint64_t first_page = 4'096;  // what malloc() did not give is NULL
+  if (!memory_full) return false;
+  return signal == SIGABRT || (signal == SIGSEGV && address && *address < first_page);
 }
 
 std::optional<CrashReport> parse_crash_report(std::string_view text) {
@@ -130,6 +140,7 @@ std::string to_text(const CrashReport& report, std::string_view library,
                     std::string_view shown_as) {
   std::string text = signal_name(report.signal);
   if (report.is_stack_overflow()) text += " (stack overflow)";
+  if (report.is_out_of_memory()) text += " (out of memory)";
   if (report.address) text += " at " + hex(*report.address);
   text += " in thread " + std::to_string(report.thread);
 

@@ -16,6 +16,7 @@
 //   address 10                    of the fault; not when the signal was sent
 //   stack 7ffc8c7e1000            stack pointer
 //   thread 4711
+//   memory full                   when its limits leave no more; not always
 //   frame 1139 /lib/x.so          offset and module, innermost first; module "?": a bare address
 //   end
 // A plugin can write what it likes there: nothing of it is believed, everything is bounded.
@@ -35,11 +36,14 @@ struct CrashReport {
   std::optional<std::uint64_t> address;
   std::uint64_t stack = 0;
   std::uint32_t thread = 0;
+  bool memory_full = false;
   std::vector<Frame> frames;
   bool complete = false;  // the handler reached its end
 
   // The fault was at the end of the stack.
   bool is_stack_overflow() const noexcept;
+  // It gave up, or used what it was not given, when its limits left no memory.
+  bool is_out_of_memory() const noexcept;
 };
 
 // Nothing when it does not begin as a report.  What follows a broken line is left out.

@@ -18,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Milliseconds save_again_after{1'000};
+constexpr Milliseconds look_again_after{24 * 3'600'000};  // for due tasks, at the latest
 
 }  // namespace
 
@@ -84,7 +85,8 @@ struct Scheduler::State {
   void arm_due(Time when) {
     clock.cancel(std::exchange(due_timer, 0));
     if (when == Time::max()) return;
-    const auto wait = std::max(when - clock.now(), Milliseconds{0});
+    // Looks again before it is due, if need be: centuries do not fit into nanoseconds.
+    const auto wait = std::clamp(when - clock.now(), Milliseconds{0}, look_again_after);
     due_timer = clock.call_after(wait, [this] {
       due_timer = 0;
       claim_due();
@@ -268,12 +270,10 @@ void Scheduler::submit(std::vector<NewTask> tasks, TaskStore::Done<std::vector<S
                      [&state, ops = std::move(ops), done = std::move(done)](auto answer) mutable {
                        for (std::size_t i = 0; answer && i < answer->size(); ++i) {
                          if (!(*answer)[i].is_new) continue;
-                         Event event;
-                         event.kind = Event::Kind::submitted;
-                         event.task = (*answer)[i].id;
-                         event.op = std::move(ops[i]);
-                         event.state = (*answer)[i].state;
-                         state.tell(event);
+                         state.tell({.kind = Event::Kind::submitted,
+                                     .task = (*answer)[i].id,
+                                     .op = std::move(ops[i]),
+                                     .state = (*answer)[i].state});
                        }
                        done(std::move(answer));
                      });
@@ -289,15 +289,17 @@ void Scheduler::cancel(TaskId task, TaskStore::Done<CancelResult> done) {
             state.cancel_attempt(it->second.shown.key, CancelReason::requested);
           }
         }
-        if (answer && *answer == CancelResult::cancelled) {
-          Event event;
-          event.kind = Event::Kind::ended;
-          event.task = task;
-          event.state = TaskState::cancelled;
-          state.tell(event);
+        if (!answer || *answer != CancelResult::cancelled) return done(std::move(answer));
+        // It was in the store only, and who listens asks for the operation's name.
+        state.store.get(task, [&state, task, answer = std::move(answer),
+                               done = std::move(done)](auto record) mutable {
+          state.tell({.kind = Event::Kind::ended,
+                      .task = task,
+                      .op = record && *record ? (*record)->op : std::string{},
+                      .state = TaskState::cancelled});
           state.waiters.task_over(task);
-        }
-        done(std::move(answer));
+          done(std::move(answer));
+        });
       });
 }
 
@@ -365,16 +367,14 @@ void Scheduler::observe(Observer observer) { state_->observers.push_back(std::mo
 
 std::optional<Scheduler::Running> Scheduler::find_running(TaskId task) const {
   const auto it = state_->running.find(task);
-  if (it == state_->running.end()) return std::nullopt;
-  return it->second.shown;
+  return it == state_->running.end() ? std::nullopt : std::optional{it->second.shown};
 }
 
 std::vector<Scheduler::Running> Scheduler::running() const {
   std::vector<Running> all;
   all.reserve(state_->running.size());
   for (const auto& [task, attempt] : state_->running) all.push_back(attempt.shown);
-  std::sort(all.begin(), all.end(),
-            [](const Running& a, const Running& b) { return a.key < b.key; });
+  std::ranges::sort(all, {}, &Running::key);
   return all;
 }
 

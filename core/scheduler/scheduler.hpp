@@ -36,11 +36,11 @@ class Scheduler {
   struct Event {
     enum class Kind { submitted, started, progress, output, ended, retrying } kind;
     TaskId task = 0;
-    std::string op;
+    std::string op{};
     int attempt = 0;
     TaskState state = TaskState::scheduled;
     double fraction = -1;       // progress; negative: unknown
-    std::string text;           // progress and output
+    std::string text{};         // progress and output
     Milliseconds waited{0};     // started: since it was due
     const Verdict* verdict = nullptr;  // ended and retrying; valid during the call
   };
@@ -49,7 +49,7 @@ class Scheduler {
   // A running attempt, for GET /v1/tasks/{id} and `task why`.
   struct Running {
     AttemptKey key;
-    std::string op;
+    std::string op{};
     std::string queue;
     Mono started;
     Mono deadline;

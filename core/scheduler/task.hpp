@@ -33,6 +33,10 @@ constexpr bool is_over(TaskState state) noexcept { return state >= TaskState::su
 std::string_view to_string(TaskState state) noexcept;
 std::optional<TaskState> parse_task_state(std::string_view text) noexcept;
 
+// What a task may ask for at most: the last moment that RFC 3339 can name, and a week for an attempt.
+inline constexpr Time run_at_max{Milliseconds{253'402'300'799'999}};
+inline constexpr Milliseconds timeout_max{7 * 24 * 3'600'000LL};
+
 // What a client asks for.  Checked (op known, args fit, limits) before it gets here.
 struct NewTask {
   std::string op;           // "cloudinary.upload"

@@ -10,13 +10,13 @@ _cofounderctl() {
       -*) ;;
       *)
         case "$path ${COMP_WORDS[i]}" in
-          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new") path="$path ${COMP_WORDS[i]}" ;;
+          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" login"|" logout"|" whoami"|" call"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new") path="$path ${COMP_WORDS[i]}" ;;
         esac ;;
     esac
   done
   if [[ $before == --socket ]]; then COMPREPLY=($(compgen -f -- "$word")); return; fi
   case "$path" in
-    '') COMPREPLY=($(compgen -W "status health events metrics drain config version completion task schedule plugin --help --json --socket --version" -- "$word")) ;;
+    '') COMPREPLY=($(compgen -W "status health events metrics drain config version completion login logout whoami call task schedule plugin --help --json --socket --version" -- "$word")) ;;
     ' status')
       COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
       ;;
@@ -59,6 +59,21 @@ _cofounderctl() {
       ;;
     ' completion')
       COMPREPLY=($(compgen -W "bash zsh --help --json --socket" -- "$word"))
+      ;;
+    ' login')
+      COMPREPLY=($(compgen -W "--print --help --json --socket" -- "$word"))
+      ;;
+    ' logout')
+      COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
+      ;;
+    ' whoami')
+      COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
+      ;;
+    ' call')
+      case $before in
+        --body) COMPREPLY=(); return ;;
+      esac
+      COMPREPLY=($(compgen -W "GET POST PUT DELETE --body --help --json --socket" -- "$word"))
       ;;
     ' task')
       COMPREPLY=($(compgen -W "submit show list cancel retry wait why watch --help --json --socket" -- "$word"))

@@ -303,11 +303,44 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
+    'login '*)
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
+      _arguments \
+        '--print[print the session instead of keeping it]' \
+        '::the name of the provider, when there are several: ' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'logout '*)
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
+      _arguments \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'whoami '*)
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
+      _arguments \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'call '*)
+      shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
+      _arguments \
+        '--body=[what is sent; @FILE reads a file, - standard input]:JSON: ' \
+        ':GET, POST, PUT or DELETE:(GET POST PUT DELETE)' \
+        ':the path, with its query: ' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
     'config ') _values command show check reload ;;
     'task ') _values command submit show list cancel retry wait why watch ;;
     'schedule ') _values command put show list remove run ;;
     'plugin ') _values command list show why start stop restart reload inspect new ;;
-    ' ') _values command status health events metrics drain config version completion task schedule plugin ;;
+    ' ') _values command status health events metrics drain config version completion login logout whoami call task schedule plugin ;;
   esac
 }
 if [[ $funcstack[1] == _cofounderctl ]]; then _cofounderctl "$@"; else compdef _cofounderctl cofounderctl; fi

@@ -115,8 +115,10 @@ class FineTuning : public sdk::Plugin {
   }
 
   sdk::Task<void> task_ended(sdk::Context ctx, Json event) {
-    const bool is_ours = event.value("op", "") == "fine-tuning.train";
-    if (!is_ours || !event.contains("task")) co_return;
+    // A task that was cancelled while it waited is told without its operation: settle() knows ours.
+    const std::string op = event.value("op", "");
+    const bool is_other = !op.empty() && op != "fine-tuning.train";
+    if (is_other || !event.contains("task")) co_return;
     std::string task = event.at("task").get<std::string>();
     co_await ft::settle(ctx, settings_, std::move(task));
   }

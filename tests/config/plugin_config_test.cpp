@@ -62,6 +62,25 @@ TEST_F(ConfigTest, ProgramsAreNamesOrAbsolutePaths) {
   EXPECT_THAT(problem("[plugin.x]\nprograms = ['']"), HasSubstr("or an absolute path"));
 }
 
+TEST_F(ConfigTest, ProcessesOfPluginsHaveLimits) {
+  const auto config = load("[plugin.x.limits]\nmemory_bytes_max = '64MiB'\nthreads_max = 3\n"
+                           "cpu_percent_max = 150\ncpu_seconds_max = 60\n");
+  ASSERT_TRUE(config) << testing::PrintToString(errors.lines);
+  const PluginConfig::Limits& limits = config->plugin.at("x").limits;
+  EXPECT_EQ(limits.memory_bytes_max, 64u << 20);
+  EXPECT_EQ(limits.threads_max, 3);
+  EXPECT_EQ(limits.cpu_percent_max, 150);
+  EXPECT_EQ(limits.cpu_seconds_max, 60);
+  EXPECT_EQ(PluginConfig{}.limits.cpu_percent_max, 0);
+  for (const char* line : {"threads_max = -1", "cpu_percent_max = -1", "cpu_percent_max = 100001",
+                           "cpu_seconds_max = -1", "cpu_seconds_max = '1min'"}) {
+    const std::string name{std::string_view{line}.substr(0, std::string_view{line}.find(' '))};
+    EXPECT_THAT(problem("[plugin.x.limits]\n" + std::string{line} + "\n"),
+                HasSubstr("plugin.x.limits." + name))
+        << line;
+  }
+}
+
 TEST_F(ConfigTest, SecretsAreCollectedByPath) {
   const auto config = load(with_secrets);
   ASSERT_TRUE(config) << testing::PrintToString(errors.lines);

@@ -22,6 +22,11 @@ TEST_F(ControlTest, Status) {
   EXPECT_EQ(member(status, "/queues/1/name"), "later");
   EXPECT_EQ(member(status, "/queues/1/waiting"), "1");
   EXPECT_EQ(member(status, "/queues/2/running_max"), "1");
+  EXPECT_EQ(member(status, "/control_groups/usable"), "true");
+  EXPECT_EQ(member(status, "/control_groups/memory"), "true");
+  EXPECT_EQ(member(status, "/control_groups/processes"), "false");
+  EXPECT_EQ(member(status, "/control_groups/cpu"), "false");
+  EXPECT_EQ(member(status, "/control_groups/reason"), "no pids controller");
   EXPECT_EQ(member(status, "/plugins/1/id"), "hello");
   EXPECT_EQ(member(status, "/plugins/1/state"), "ready");
 }

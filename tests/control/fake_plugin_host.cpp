@@ -204,6 +204,9 @@ std::map<std::string, int> PluginHost::capacity() const {
   return capacity;
 }
 
+CgroupStatus PluginHost::control_groups() const {
+  return {true, true, false, false, "no pids controller"};
+}
 Files& PluginHost::files() noexcept { return state_->files; }
 
 }  // namespace cofounder

@@ -42,6 +42,40 @@ TEST_F(ControlTest, PluginsAreShownAndCommanded) {
   EXPECT_EQ(member(failed, "/error/plugin"), "hello");
 }
 
+TEST_F(ControlTest, WhatAPluginUsesIsShown) {
+  start();
+  on_loop([] {
+    PluginInfo& info = fake_plugins().plugins["hello"].info;
+    info.calls = 3;
+    info.failures = 1;
+    info.latency_p50_ms = 20;
+    info.latency_p99_ms = 7'000;
+    for (const double seconds : {0.02, 0.02, 7.0}) info.durations.observe(seconds);
+    info.cpu_seconds = 1.5;
+    info.memory_bytes = 4'096;
+    info.restarts = 2;
+  });
+  // The list says as much as the plugin alone.
+  for (const std::string at : {"/v1/plugins", "/v1/plugins/hello"}) {
+    const auto shown = ask("GET", at);
+    const std::string in = at == "/v1/plugins" ? "/plugins/1" : "";
+    EXPECT_EQ(member(shown, in + "/calls/total"), "3");
+    EXPECT_EQ(member(shown, in + "/calls/failed"), "1");
+    EXPECT_EQ(member(shown, in + "/calls/latency_p50_ms"), "20");
+    EXPECT_EQ(member(shown, in + "/calls/latency_p99_ms"), "7000");
+    const std::string histogram = in + "/latency_histogram/";
+    EXPECT_EQ(member(shown, histogram + "count"), "3");
+    EXPECT_EQ(member(shown, histogram + "sum"), "7.04");
+    EXPECT_EQ(member(shown, histogram + "buckets/1/calls"), "0") << "up to 10 ms";
+    EXPECT_EQ(member(shown, histogram + "buckets/2/calls"), "2") << "up to 25 ms";
+    EXPECT_EQ(member(shown, histogram + "buckets/13/calls"), "3");
+    EXPECT_EQ(member(shown, histogram + "buckets/13/seconds_max"), "null");
+    EXPECT_EQ(member(shown, in + "/cpu_seconds"), "1.5");
+    EXPECT_EQ(member(shown, in + "/memory_bytes"), "4096");
+    EXPECT_EQ(member(shown, in + "/restarts"), "2");
+  }
+}
+
 TEST_F(ControlTest, APluginsLastMishapIsTold) {
   start();
   const auto nothing = ask("GET", "/v1/plugins/hello/why");

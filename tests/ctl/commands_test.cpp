@@ -202,6 +202,17 @@ TEST_F(CtlTest, PluginsCanBeListedAndSteered) {
   }
 }
 
+TEST_F(CtlTest, TheListOfPluginsShowsWhatEachUses) {
+  on("GET /v1/plugins",
+     http_answer(200, R"({"plugins":[{"id":"hello","calls":{"total":7,"failed":1,"in_flight":2,)"
+                      R"("latency_p50_ms":20,"latency_p99_ms":7000},"cpu_seconds":1.5,)"
+                      R"("memory_bytes":4096,"restarts":3,"last_error":{"code":"memory_limit"}}]})"));
+  EXPECT_EQ(run({"plugin", "list"}), exit_code::ok);
+  EXPECT_EQ(out,
+            "ID     CALLS  FAILED  IN FLIGHT  P50 MS  P99 MS  CPU S  MEMORY  RESTARTS  LAST ERROR\n"
+            "hello  7      1       2          20      7000    1.5    4096    3         memory_limit\n");
+}
+
 TEST_F(CtlTest, TellsWhyAPluginFailed) {
   on("GET /v1/plugins/hello/why",
      http_answer(200, R"({"id":"hello","state":"ready","text":"nothing went wrong","last":null})"));

@@ -22,6 +22,7 @@ class CtlTest : public testing::Test {
  protected:
   CtlTest() : daemon{[this](const test::SeenRequest& request) { return answer(request); }} {
     ::unsetenv("COFOUNDERD_SOCKET");
+    ::setenv("XDG_CONFIG_HOME", config_home().c_str(), 1);
   }
 
   // What the daemon says to "GET /v1/status"; said more than once: one after the other, the last
@@ -44,7 +45,11 @@ class CtlTest : public testing::Test {
                     err_stream,
                     in_stream,
                     /*out_is_terminal=*/false,
-                    /*err_is_terminal=*/is_terminal};
+                    /*err_is_terminal=*/is_terminal,
+                    [this](Milliseconds time) {
+                      pauses.push_back(time.count() / 1000);
+                      if (on_pause) on_pause();
+                    }};
     const int code = run_ctl(arguments, session);
     out = out_stream.str();
     err = err_stream.str();
@@ -56,8 +61,12 @@ class CtlTest : public testing::Test {
     return all;
   }
 
+  std::filesystem::path config_home() const { return daemon.socket().parent_path() / "config"; }
+
   std::string input;
   bool is_terminal = false;
+  std::vector<std::int64_t> pauses;  // in seconds; nobody really waits
+  std::function<void()> on_pause;
   std::string out;
   std::string err;
   std::map<std::string, std::deque<std::string>> answers;

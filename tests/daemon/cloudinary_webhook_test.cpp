@@ -47,10 +47,8 @@ base_url = "http://127.0.0.1:)" + std::to_string(server->port()) + "\"\n");
   }
   void start() {
     ASSERT_TRUE(daemon.start()) << daemon.log();
-    const std::string log = daemon.log();
-    const auto at = log.rfind("(port ");
-    ASSERT_NE(at, std::string::npos) << log;
-    port = std::atoi(log.c_str() + at + 6);
+    port = daemon.http_port();
+    ASSERT_NE(port, 0) << daemon.log();
   }
   TcpAnswer notify(const std::string& task, std::int64_t sent_s, const std::string& secret = "abcd") {
     const std::string body = Json{{"notification_type", "upload"}, {"public_id", "report"}, {"version", 7},

@@ -2,11 +2,13 @@
 // A login with GitHub at the real daemon, over TCP as a browser does it: its expiry is seen and
 // enforced, forged ones are refused, a restart in between does not matter.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -105,8 +107,12 @@ struct Browser {
 class Login : public testing::Test {
  protected:
   simulator::GithubOauth github{{}};
+  std::atomic<int> token_requests = 0;
   std::unique_ptr<simulator::HttpServer> server = std::make_unique<simulator::HttpServer>(
-      std::uint16_t{0}, [this](const simulator::Request& request) { return github.handle(request); });
+      std::uint16_t{0}, [this](const simulator::Request& request) {
+        if (request.path == "/login/oauth/access_token") ++token_requests;
+        return github.handle(request);
+      });
   RealDaemon daemon{{"plugins/oauth.so", "fixtures/guarded.so"}};
   std::string site;
 
@@ -170,6 +176,7 @@ TEST_F(Login, TheRoleIsNeeded) {
   EXPECT_EQ(browser.go("GET", site + "/members").status, 401);
 }
 
+// The origin's row: a GitHub login with expiry seen and enforced.
 TEST_F(Login, ExpiryIsSeenAndEnforced) {
   configure("session_seconds = 2");
   ASSERT_TRUE(daemon.start());
@@ -180,6 +187,51 @@ TEST_F(Login, ExpiryIsSeenAndEnforced) {
   EXPECT_LE(who.json()["logged_in_at"], who.json()["expires_at"]);
   EXPECT_TRUE(wait_until([&] { return browser.go("GET", site + "/oauth/me").status == 401; }));
   EXPECT_EQ(browser.go("GET", site + "/members").status, 401);
+}
+
+// The origin's row: each CSRF variant refused, and nothing of it reaches the provider; facts section
+// 10, "no state check".  The one that is too old is below.
+TEST_F(Login, EachForgedStateIsRefusedWithoutARequest) {
+  configure();
+  ASSERT_TRUE(daemon.start());
+  const auto with_state = [](const std::string& url, const std::string& state) {
+    const auto at = url.find("state=");
+    const auto end = std::min(url.size(), url.find('&', at));
+    return url.substr(0, at) + state + url.substr(end);
+  };
+  const std::string made_up = "state=" + std::string(43, 'A');
+  Browser other;
+  const std::string others = agree(other), others_state = others.substr(others.find("state="), 49);
+  struct Forged {
+    const char* what;
+    std::function<std::string(const std::string&)> change;
+  };
+  for (const auto& [what, change] : std::vector<Forged>{
+           {"never issued", [&](const std::string& url) { return with_state(url, made_up); }},
+           {"none", [&](const std::string& url) { return with_state(url, "x=y"); }},
+           {"empty", [&](const std::string& url) { return with_state(url, "state="); }},
+           {"cut", [&](const std::string& url) { return with_state(url, "state=AAAA"); }},
+           {"twice", [&](const std::string& url) { return url + "&" + made_up; }},
+           {"of another browser", [&](const std::string& url) { return with_state(url, others_state); }},
+           {"of another browser, with its code", [&](const std::string&) { return others; }}}) {
+    Browser browser;
+    const Reply reply = browser.go("GET", change(agree(browser)));
+    EXPECT_EQ(reply.status, 400) << what << reply.body;
+    EXPECT_EQ(browser.go("GET", site + "/oauth/me").status, 401) << what;
+  }
+  Browser no_cookie, twice;
+  EXPECT_EQ(no_cookie.go("GET", agree(twice)).status, 400);
+  EXPECT_EQ(token_requests, 0);
+  const std::string callback = agree(twice);
+  EXPECT_EQ(twice.go("GET", callback).status, 303);
+  EXPECT_EQ(token_requests, 1);
+  EXPECT_EQ(twice.go("GET", callback).status, 400);
+  EXPECT_EQ(token_requests, 1);
+  // Nor does a page of another site log anybody out.
+  EXPECT_EQ(twice.go("POST", site + "/oauth/logout", "Origin: https://evil.example\r\n").code(), "cross_site");
+  EXPECT_EQ(twice.go("POST", site + "/oauth/logout", "Origin: null\r\n").code(), "cross_site");
+  EXPECT_EQ(twice.go("POST", site + "/oauth/logout", "Sec-Fetch-Site: cross-site\r\n").code(), "cross_site");
+  EXPECT_EQ(twice.go("GET", site + "/oauth/me").status, 200);
 }
 
 TEST_F(Login, ForgedCallbacksAreRefused) {
@@ -212,7 +264,95 @@ TEST_F(Login, AStateIsOverInTime) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds{1100};
   wait_until([&] { return std::chrono::steady_clock::now() > until; });
   EXPECT_EQ(browser.go("GET", late).code(), "invalid_state");
+  EXPECT_EQ(token_requests, 0);
   EXPECT_EQ(github.live_tokens(), 0u);
+}
+
+// cofounderctl as somebody at a terminal runs it.
+class TerminalLogin : public Login {
+ protected:
+  std::filesystem::path said = daemon.folder() / "said";
+  std::filesystem::path session = daemon.folder() / "config/cofounderd/session";
+
+  std::unique_ptr<Child> begin(std::vector<std::string> words) {
+    words.insert(words.begin(), COFOUNDER_BINARY_DIR "/bin/cofounderctl");
+    const int out = ::open(said.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    auto child = std::make_unique<Child>(
+        Child::Options{std::move(words),
+                       {{"COFOUNDERD_SOCKET", daemon.socket().string()},
+                        {"XDG_CONFIG_HOME", (daemon.folder() / "config").string()}},
+                       out});
+    ::close(out);
+    return child;
+  }
+  std::optional<int> ctl(std::vector<std::string> words) { return begin(std::move(words))->wait(); }
+  bool says(const std::string& words) const { return read_file(said).find(words) != std::string::npos; }
+  // Begins a login, and waits until it has said what to type where.
+  std::unique_ptr<Child> begin_login(std::string& code) {
+    auto child = begin({"login", "github"});
+    EXPECT_TRUE(wait_until([&] { return says("waiting ..."); })) << read_file(said);
+    const std::string text = read_file(said), label = "and enter this code:";
+    const auto at = text.find_first_not_of(' ', text.find(label) + label.size());
+    code = text.substr(at, text.find('\n', at) - at);
+    return child;
+  }
+};
+
+TEST_F(TerminalLogin, WorksAcrossARestartAndOpensGuardedRoutes) {
+  github.options().device_interval_s = 1;
+  configure();
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_EQ(ctl({"call", "GET", "/members"}), 4);
+  EXPECT_TRUE(says("login_required") && says("cofounderctl login")) << read_file(said);
+  std::string code;
+  const auto login = begin_login(code);
+  daemon.kill();
+  ASSERT_TRUE(wait_until([&] { return says("still waiting"); }));
+  ASSERT_TRUE(daemon.start());
+  ASSERT_TRUE(github.answer_device(code, true)) << code;
+  ASSERT_EQ(login->wait(), 0) << read_file(said);
+  EXPECT_TRUE(says("logged in as github:583231 (octocat)")) << read_file(said);
+  EXPECT_EQ(std::filesystem::status(session).permissions(), std::filesystem::perms{0600});
+  const std::string token = parse(read_file(session)).root().string_or("token", "");
+  ASSERT_EQ(token.size(), 43u);
+  EXPECT_FALSE(says(token));
+  EXPECT_EQ(daemon.log().find(token), std::string::npos);
+  EXPECT_EQ(read_file(daemon.database()).find(token), std::string::npos) << "only its hash is kept";
+
+  EXPECT_EQ(ctl({"call", "GET", "/members"}), 0);
+  EXPECT_TRUE(says("github:583231")) << read_file(said);
+  EXPECT_EQ(ctl({"call", "GET", "/staff"}), 0) << read_file(said);
+  EXPECT_EQ(ctl({"whoami"}), 0);
+  EXPECT_TRUE(says("octocat@example.com")) << read_file(said);
+  EXPECT_EQ(ctl({"logout"}), 0);
+  EXPECT_TRUE(says("at the provider, too")) << read_file(said);
+  EXPECT_EQ(github.live_tokens(), 0u);
+  EXPECT_FALSE(std::filesystem::exists(session));
+  EXPECT_EQ(ctl({"call", "GET", "/members"}), 4);
+}
+
+TEST_F(TerminalLogin, IsRefusedByThePersonAndEndedByTheOperator) {
+  github.options().device_interval_s = 1;
+  configure();
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  std::string code;
+  auto login = begin_login(code);
+  ASSERT_TRUE(github.answer_device(code, false));
+  EXPECT_EQ(login->wait(), 4);
+  EXPECT_TRUE(says("access_denied")) << read_file(said);
+  EXPECT_FALSE(std::filesystem::exists(session));
+  EXPECT_EQ(ctl({"login", "nobody"}), 3);
+
+  login = begin_login(code);
+  ASSERT_TRUE(github.answer_device(code, true));
+  ASSERT_EQ(login->wait(), 0) << read_file(said);
+  const Json list = Json::parse(daemon.get("/oauth/sessions").body, nullptr, false);
+  const std::string id = list["sessions"][0]["session"];
+  EXPECT_EQ(daemon.call("DELETE", "/oauth/sessions/" + id).status, 200);
+  EXPECT_EQ(ctl({"call", "GET", "/members"}), 4);
+  EXPECT_TRUE(says("your session is over")) << read_file(said);
+  EXPECT_EQ(ctl({"logout"}), 0);
+  EXPECT_TRUE(says("was over already")) << read_file(said);
 }
 
 TEST_F(Login, WithoutThePluginNobodyCanBeKnown) {

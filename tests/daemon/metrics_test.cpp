@@ -26,10 +26,8 @@ prices = [{ provider = "p", model = "*", input_usd_per_million = 1.5, output_usd
 month = 20
 )");
     ASSERT_TRUE(daemon.start()) << daemon.log();
-    const std::string log = daemon.log();
-    const auto at = log.rfind("(port ");
-    ASSERT_NE(at, std::string::npos) << log;
-    port = std::atoi(log.c_str() + at + 6);
+    port = daemon.http_port();
+    ASSERT_NE(port, 0) << daemon.log();
   }
   std::string scrape() const {
     const auto answer = tcp_call(port, "GET", "/metrics");
@@ -50,7 +48,7 @@ month = 20
   }
 };
 
-// Row "zeros on DB failure".
+// The origin's row: metrics with the database down; facts section 10, "zeros on DB failure".
 TEST_F(Figures, VanishWithTheDatabaseAndReturnWithIt) {
   const std::string id = daemon.submit(R"({"op":"hello.greet","args":{"name":"x"}})");
   ASSERT_TRUE(daemon.wait_for_state(id, "succeeded"));

@@ -44,6 +44,14 @@ class Uploads : public testing::Test {
     port.erase(port.find_last_not_of('\n') + 1);
     write_file(daemon.folder() / "secret", "abcd");
     fs::permissions(daemon.folder() / "secret", fs::perms{0600});
+    configure(256);
+    // The simulator looks at the head of a PNG only.
+    std::string png{"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x8\2\0\0\0", 29};
+    png += std::string(20'000, 'p');
+    write_file(daemon.folder() / "files/photo.png", png);
+  }
+
+  void configure(int calls) {
     daemon.configure(
         "[plugin.cloudinary]\ncloud_name = \"demo\"\napi_key = \"1234\"\n"
         "api_secret = { file = \"" +
@@ -52,11 +60,8 @@ class Uploads : public testing::Test {
         "base_url = \"http://127.0.0.1:" +
         port +
         "\"\n"
-        "[plugin.cloudinary.limits]\ncalls_max = 256\nhttp_connections_per_host_max = 256\n");
-    // The simulator looks at the head of a PNG only.
-    std::string png{"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x8\2\0\0\0", 29};
-    png += std::string(20'000, 'p');
-    write_file(daemon.folder() / "files/photo.png", png);
+        "[plugin.cloudinary.limits]\nhttp_connections_per_host_max = 256\ncalls_max = " +
+        std::to_string(calls) + "\n");
   }
 
   struct Round {
@@ -105,7 +110,7 @@ class Uploads : public testing::Test {
     return {took, p99};
   }
 
-  RealDaemon daemon{{"plugins/cloudinary.so"}};
+  RealDaemon daemon{{"plugins/cloudinary.so", "plugins/hello.so"}};
   Child simulator{{{COFOUNDER_BINARY_DIR "/bin/cloudinary_simulator", "--port-file",
                     (daemon.folder() / "port").string(), "delay_ms=500"},
                    {},
@@ -129,6 +134,37 @@ TEST_F(Uploads, TwoHundredAtOnceTakeLittleMoreThanOneAndStatusStaysFast) {
   }
   EXPECT_LT(best.took_ms, took_most);
   EXPECT_LT(best.p99_ms, p99_most);
+  EXPECT_EQ(daemon.stop(), 0);
+}
+
+// The origin's row: upload and delete while everything else keeps answering.  One after the other, they
+// take five seconds; others are through long before.
+TEST_F(Uploads, AndDeletesLeaveEverythingElseAnswering) {
+  constexpr int count = 10;
+  configure(1);
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  const auto all = [&](const std::string& op, const std::string& more) {
+    std::vector<std::string> ids;
+    for (int i = 0; i < count; ++i) {
+      ids.push_back(daemon.submit(R"({"op":"cloudinary.)" + op + R"(","attempts_max":1,"args":{"public_id":"d)" +
+                                  std::to_string(i) + "\"" + more + "}}"));
+    }
+    int answers = 0;
+    do {
+      const std::string other = daemon.submit(R"({"op":"hello.greet","args":{"name":"you"}})");
+      EXPECT_TRUE(daemon.wait_for_state(other, "succeeded")) << daemon.log();
+      EXPECT_EQ(daemon.get("/v1/health").status, 200);
+      if (daemon.state_of(ids.back()) != "succeeded") ++answers;
+    } while (answers < 3 && daemon.state_of(ids.back()) != "succeeded");
+    EXPECT_EQ(answers, 3) << "others had to wait for " << op;
+    for (const std::string& id : ids) {
+      EXPECT_TRUE(daemon.wait_for_state(id, "succeeded")) << daemon.show(id).root().text();
+    }
+    return std::string{daemon.show(ids.back()).root().at_pointer("/result/result").as_string().value_or("")};
+  };
+  all("upload", R"(,"file":")" + (daemon.folder() / "files/photo.png").string() + "\"");
+  EXPECT_EQ(all("delete", ""), "deleted");
+  EXPECT_EQ(all("delete", ""), "not_found");
   EXPECT_EQ(daemon.stop(), 0);
 }
 

@@ -55,6 +55,31 @@ TEST(StuckPlugin, CostsItsOwnTaskOnlyAndTheDaemonEndsInTime) {
   EXPECT_NE(daemon.log().find("still holds a thread"), std::string::npos);
 }
 
+// The origin's row: a long task is ended at 15 minutes, which the configuration shortens here.
+TEST(LongTask, IsEndedAtItsFifteenMinutesAndOthersGoOn) {
+  RealDaemon daemon{{"plugins/hello.so", "fixtures/slow.so"}};
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  const std::string unsaid = daemon.submit(R"({"op":"slow.wait"})");
+  EXPECT_EQ(daemon.show(unsaid).root().string_or("timeout", ""), "15min");
+  EXPECT_EQ(daemon.call("POST", "/v1/tasks/" + unsaid + "/cancel").status / 100, 2);
+  ASSERT_TRUE(daemon.wait_for_state(unsaid, "cancelled"));
+  EXPECT_EQ(daemon.stop(), 0);
+
+  daemon.configure("[scheduler]\ntask_timeout = \"3s\"\nattempts_max = 1\n");
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  const auto submitted = Steady::now();
+  const std::string late = daemon.submit(R"({"op":"slow.wait"})");
+  const std::string other = daemon.submit(greet);
+  ASSERT_TRUE(daemon.wait_for_state(other, "succeeded"));
+  ASSERT_TRUE(daemon.wait_for_state(late, "timed_out")) << daemon.show(late).root().text();
+  const auto after = Steady::now() - submitted;
+  EXPECT_GE(after, 3s);
+  EXPECT_LT(after, 10s);
+  EXPECT_LT(daemon.show(other).root().string_or("ended_at", "?"), daemon.show(late).root().string_or("ended_at", ""));
+  EXPECT_EQ(plugin_state(daemon, "slow"), "ready") << "it heard of it, and ended";
+  EXPECT_EQ(daemon.stop(), 0);
+}
+
 TEST(StuckPlugin, IsCutOffWhenTheDaemonStopsWhileItHangs) {
   RealDaemon daemon{{"plugins/hello.so", "fixtures/stuck.so"}};
   daemon.configure("stop_timeout = \"2s\"\n[plugin.stuck.deadlines]\ngrace = \"200ms\"\n");

@@ -87,7 +87,7 @@ class HostWorld {
                   [this](std::string topic, std::string json) {
                     events.push_back(std::move(topic) + " " + std::move(json));
                   },
-                  {}, {}},
+                  {}, {}, groups.get()},
         "0.1.0");
     bool done = false;
     std::optional<Error> result;
@@ -169,6 +169,7 @@ class HostWorld {
   IdSource ids;
   std::string checkpoint;
   std::vector<std::string> events;  // that plugins published: "echo.topic {}"
+  std::unique_ptr<ChildGroups> groups;
   std::unique_ptr<PluginHost> host;
 
  private:

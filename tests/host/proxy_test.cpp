@@ -142,8 +142,10 @@ class World {
   }
   std::string lost_code() const { return lost ? lost->code : "it goes on"; }
 
+  // The instances stay for good, as in the daemon, where a plugin's thread may still look at one; and
+  // so does their list, for it is read when all else is gone, to see that nothing was lost.
   static std::vector<Instance*>& kept() {
-    static std::vector<Instance*> all;
+    static auto& all = *new std::vector<Instance*>;
     return all;
   }
 
@@ -170,6 +172,22 @@ std::string numbers(std::initializer_list<std::uint64_t> all) {
 }
 
 // ---- Hostile children ----------------------------------------------------------------------------
+
+// As one does that cannot enter its sandbox: it ends after the first frame.
+TEST(HostileChild, WhatAChildSaidCountsAlsoWhenItLeftFramesUnread) {
+  World world;
+  EXPECT_EQ(world.take().frame.header.kind, Kind::begin);
+  wire::Loaded refused;
+  refused.status = COF_EFAILED;
+  refused.code = "sandbox_unavailable";
+  refused.text = "landlock: not there";
+  world.send(Kind::loaded, 0, 0, 0, encode(refused));
+  world.starter.socket = {};
+  world.turn();
+  ASSERT_TRUE(world.loaded && *world.loaded);
+  EXPECT_EQ((*world.loaded)->code, "sandbox_unavailable");
+  EXPECT_FALSE(world.lost);
+}
 
 TEST(HostileChild, IsEndedForAnyBrokenFrame) {
   const std::string eight(8, '\0');

@@ -182,8 +182,39 @@ TEST(Supervision, ItsMemoryIsLimited) {
   world.add_isolated("eat-memory");
   world.plugin("eat-memory").limits.memory_bytes_max = 128u << 20;
   ASSERT_EQ(world.start(), std::nullopt);
-  EXPECT_EQ(world.run("eat-memory.work").error.code, "plugin_crashed");
+  const Error error = world.run("eat-memory.work").error;
+  EXPECT_EQ(error.code, "memory_limit");
+  EXPECT_TRUE(error.retryable);
+  EXPECT_THAT(error.message, HasSubstr("limits.memory_bytes_max = 134217728"));
+  EXPECT_EQ(why_of(world, "eat-memory").code, "memory_limit");
   EXPECT_EQ(why_of(world, "eat-memory").signal, SIGABRT);
+}
+
+TEST(Supervision, AnObjectThatIsTooLargeIsAMatterOfMemory) {
+  if (!has_sandbox) GTEST_SKIP() << "a sanitizer needs memory without end";
+  IsolatedWorld world;
+  world.add_isolated("huge-object");
+  world.plugin("huge-object").limits.memory_bytes_max = 128u << 20;
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_EQ(world.run("huge-object.work").error.code, "memory_limit")
+      << why_of(world, "huge-object").what;
+}
+
+TEST(Supervision, AnAbortWithMemoryToSpareIsACrash) {
+  IsolatedWorld world;
+  world.add_isolated("abort-in-invoke");
+  world.plugin("abort-in-invoke").limits.memory_bytes_max = 128u << 20;
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_EQ(world.run("abort-in-invoke.work").error.code, "plugin_crashed");
+}
+
+TEST(Supervision, ItsProcessorTimeIsLimited) {
+  IsolatedWorld world;
+  world.add_isolated("spin");
+  world.plugin("spin").limits.cpu_seconds_max = 1;
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_EQ(world.run("spin.work").error.code, "plugin_crashed");
+  EXPECT_EQ(why_of(world, "spin").signal, SIGXCPU);
 }
 
 TEST(Supervision, TheSandboxStandsBeforeConstructorsRun) {

@@ -71,6 +71,45 @@ TEST_F(OauthDeviceTest, EachAnswerOfTheProviderIsUnderstood) {
   }
 }
 
+// With an OpenID provider the terminal gets an id_token, which is checked as in a browser.
+TEST_F(OauthDeviceTest, ATerminalLogsInWithAnOpenIdProvider) {
+  start();
+  const auto at_op = [&](const std::string& body = {}) {
+    return call("device", "POST", {{"provider", "op"}}, {}, nullptr, {}, body);
+  };
+  const auto ask = [&](const Reply& began) {
+    host().advance(60 * second);
+    return at_op(Json{{"device_code", began.json["device_code"]}}.dump());
+  };
+  const auto began = at_op();
+  ASSERT_EQ(began.status, 200) << began.body;
+  EXPECT_EQ(began.json["verification_uri"], "https://op.example/device");
+  EXPECT_EQ(began.json["verification_uri_complete"],
+            "https://op.example/device?user_code=" + began.json["user_code"].get<std::string>());
+  EXPECT_EQ(ask(began).json["interval"], 5);
+  EXPECT_EQ(ask(began).json["interval"], 10) << "slow_down: the provider's clock stands still";
+  EXPECT_EQ(poll(began.json["device_code"]).code(), "invalid_device_code") << "another provider's";
+  ASSERT_TRUE(op.answer_device(began.json["user_code"], true));
+  const auto done = ask(began);
+  ASSERT_EQ(done.status, 200) << done.body;
+  EXPECT_EQ(done.json["user"]["subject"], "op:u1");
+  EXPECT_EQ(done.json["user"]["email"], "ada@example.com");
+
+  const auto denied = at_op();
+  ASSERT_TRUE(op.answer_device(denied.json["user_code"], false));
+  EXPECT_EQ(ask(denied).code(), "access_denied");
+  for (const char* lie : {"aud", "iss", "exp", "none", "hs256", "signature"}) {
+    op.options().lie = lie;
+    const auto lied = at_op();
+    ASSERT_TRUE(op.answer_device(lied.json["user_code"], true));
+    EXPECT_EQ(ask(lied).code(), "bad_id_token") << lie;
+  }
+  op.options().lie.clear();
+  op.options().metadata = {{"device_authorization_endpoint", Json{}}};
+  host().advance(3601 * second);
+  EXPECT_EQ(at_op().code(), "unsupported_by_provider");
+}
+
 TEST_F(OauthDeviceTest, TroubleBacksOff) {
   start();
   const auto began = device();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/process/cgroup.hpp"
 
+#include "tests/process/fake_cgroups.hpp"
 #include "tests/process/process_world.hpp"
 
 #include <fcntl.h>
@@ -21,37 +22,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-// A folder that looks like a cgroup v2 tree.  The kernel's files appear with a group; here they are
-// made before.
-class FakeTree : public testing::Test {
- protected:
-  FakeTree() {
-    std::string name = (fs::temp_directory_path() / "cofounder-cgroup-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{"no temporary folder"};
-    root = name;
-    put("cgroup.controllers", "cpuset cpu io memory pids\n");
-    put("cgroup.subtree_control", "");
-    put("cgroup.procs", "");
-  }
-  ~FakeTree() override { fs::remove_all(root); }
-
-  void put(const fs::path& file, std::string_view text) {
-    fs::create_directories((root / file).parent_path());
-    std::ofstream{root / file} << text;
-  }
-  std::string at(const fs::path& file) {
-    std::ifstream in{root / file};
-    return {std::istreambuf_iterator<char>{in}, {}};
-  }
-  void put_group(const fs::path& name) {
-    for (const char* file : {"memory.max", "memory.oom.group", "memory.swap.max", "pids.max",
-                             "cpu.max", "cgroup.procs", "cgroup.kill"}) {
-      put(name / file, "");
-    }
-  }
-
-  fs::path root;
-};
+class FakeTree : public FakeCgroups, public testing::Test {};
 
 TEST_F(FakeTree, HandsDownTheControllersThatWereDelegated) {
   CgroupTree tree{root};
@@ -105,7 +76,7 @@ TEST_F(FakeTree, LeavesControllersAloneThatAreEnabled) {
 TEST_F(FakeTree, TheDaemonMovesOutOfTheWay) {
   put("cgroup.procs", "4711\n");
   put("daemon/cgroup.procs", "");
-  CgroupTree tree{root};
+  CgroupTree tree{root, 4711};
   EXPECT_TRUE(tree.open().usable);
   EXPECT_EQ(at("daemon/cgroup.procs"), "4711");
 }
@@ -113,11 +84,36 @@ TEST_F(FakeTree, TheDaemonMovesOutOfTheWay) {
 TEST_F(FakeTree, ATreeThatIsNotDelegatedIsLeftAlone) {
   put("cgroup.procs", "4711\n");
   fs::create_directory(root / "daemon");  // without its files: writing fails
-  CgroupTree tree{root};
+  CgroupTree tree{root, 4711};
   const auto status = tree.open();
   EXPECT_FALSE(status.usable);
   EXPECT_THAT(status.reason, HasSubstr("not delegated?"));
   EXPECT_EQ(at("cgroup.subtree_control"), "");
+}
+
+// A daemon that somebody starts in a shell is in the group of the shell.
+TEST_F(FakeTree, ATreeWithProcessesOfOthersIsLeftAlone) {
+  put("cgroup.procs", "1\n4711\n4712\n");
+  put("daemon/cgroup.procs", "");
+  CgroupTree tree{root, 4711};
+  const auto status = tree.open();
+  EXPECT_FALSE(status.usable);
+  EXPECT_THAT(status.reason, HasSubstr("has 2 processes besides the daemon"));
+  EXPECT_EQ(at("daemon/cgroup.procs"), "");
+  EXPECT_EQ(at("cgroup.subtree_control"), "");
+}
+
+TEST_F(FakeTree, TheGroupsOfAnotherDaemonAreFound) {
+  put_group("plugin-a.1");
+  put_group("plugin-b.2");
+  put_group("daemon");
+  put("plugin-file", "");
+  std::vector<std::string> found;
+  for (const Cgroup& group : CgroupTree{root}.groups("plugin-")) {
+    found.push_back(group.folder().filename());
+  }
+  EXPECT_THAT(found, testing::UnorderedElementsAre("plugin-a.1", "plugin-b.2"));
+  EXPECT_TRUE(CgroupTree{root / "none"}.groups("plugin-").empty());
 }
 
 TEST_F(FakeTree, AGroupHasItsLimits) {
@@ -218,6 +214,37 @@ TEST(OwnCgroup, IsFoundInTheLineOfVersion2) {
   EXPECT_EQ(own_cgroup("4:memory:/x\n0::/\n", "/cg"), "/cg");
   EXPECT_FALSE(own_cgroup("4:memory:/x\n", "/cg"));
   EXPECT_FALSE(own_cgroup("", "/cg"));
+}
+
+TEST(DelegatedRoot, IsWhereTheServicesGroupIsMounted) {
+  const std::string mounts =
+      "22 20 0:5 / /proc rw shared:12 - proc proc rw\n"
+      "30 23 0:25 / /sys/fs/cgroup rw,nosuid shared:9 master:1 - cgroup2 cgroup2 rw\n";
+  const std::string service = "0::/system.slice/cofounderd.service";
+  EXPECT_EQ(delegated_root(service + "\n", mounts).value(),
+            "/sys/fs/cgroup/system.slice/cofounderd.service");
+  // With DelegateSubgroup=daemon it is born in its leaf.
+  EXPECT_EQ(delegated_root(service + "/daemon\n", mounts).value(),
+            "/sys/fs/cgroup/system.slice/cofounderd.service");
+  EXPECT_EQ(delegated_root("0::/\n", mounts).value(), "/sys/fs/cgroup");
+  EXPECT_EQ(delegated_root("4:memory:/x\n", mounts).error().message,
+            "the daemon is in no control group of version 2");
+  const std::string old = "30 23 0:25 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
+  const auto part = [](const std::string& group) {
+    return "30 23 0:25 " + group + " /cg rw - cgroup2 cgroup2 rw\n";
+  };
+  EXPECT_EQ(delegated_root(service + "\n", part("/system.slice")).value(), "/cg/cofounderd.service");
+  EXPECT_EQ(delegated_root(service + "\n", part("/system.slice/cofounderd.service")).value(), "/cg");
+  for (const char* elsewhere : {"/a", "/system", "/../.."}) {
+    const auto root = delegated_root(service + "\n", part(elsewhere));
+    ASSERT_TRUE(root.has_error()) << elsewhere << " " << *root;
+    EXPECT_EQ(root.error().message, "the daemon's control group is not below /cg");
+  }
+  for (const std::string& other : {old, std::string{}, std::string{"- cgroup2\n"}}) {
+    const auto root = delegated_root(service + "\n", other);
+    ASSERT_TRUE(root.has_error()) << other;
+    EXPECT_EQ(root.error().message, "no cgroup2 file system is mounted");
+  }
 }
 
 // -- the real thing --

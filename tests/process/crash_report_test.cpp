@@ -52,6 +52,22 @@ TEST(CrashReport, IsReadWhole) {
             "  #1 0x7f0012345678");
 }
 
+TEST(CrashReport, TellsWhenMemoryWasUsedUp) {
+  const auto report = [](std::string_view signal, std::string_view address, bool full) {
+    std::string text = "cofounder-crash 1\nsignal " + std::string{signal} + " 1\n";
+    if (!address.empty()) text += "address " + std::string{address} + "\n";
+    if (full) text += "memory full\n";
+    return parse_crash_report(text + "frame 1 ?\nend\n").value();
+  };
+  EXPECT_TRUE(report("6", "", true).is_out_of_memory());
+  EXPECT_TRUE(report("11", "18", true).is_out_of_memory()) << "what malloc() did not give";
+  EXPECT_FALSE(report("11", "7fff0000", true).is_out_of_memory());
+  EXPECT_FALSE(report("4", "18", true).is_out_of_memory());
+  EXPECT_FALSE(report("6", "", false).is_out_of_memory());
+  EXPECT_THAT(report("6", "", true).frames, SizeIs(1)) << "what follows is read, too";
+  EXPECT_THAT(to_text(report("6", "", true)), StartsWith("SIGABRT (out of memory) in thread 0"));
+}
+
 TEST(CrashReport, ThatWasCutOffGivesWhatItHas) {
   const std::string text = whole_report;
   const auto cut = parse_crash_report(text.substr(0, text.find("frame 7f") + 9));

@@ -153,6 +153,16 @@ TEST(Launcher, SaysWhichStepOfAStartFailedAndWhy) {
   EXPECT_THAT(child.error().message, HasSubstr("errno 13"));
 }
 
+TEST(Launcher, AChildThatCannotJoinItsGroupRunsNothing) {
+  ProcessWorld world;
+  auto spec = world.probe("exit", "0");
+  spec.cgroup = Descriptor{::open("/dev/full", O_WRONLY | O_CLOEXEC)};
+  const auto child = world.start(std::move(spec));
+  ASSERT_TRUE(child.has_error());
+  EXPECT_EQ(child.error().message, "cgroup.procs " + world.program() +
+                                       ": No space left on device (errno 28)");
+}
+
 TEST(Launcher, AFailedStartLeavesNoZombie) {
   ProcessWorld world;
   ChildSpec spec;
@@ -194,7 +204,11 @@ TEST(Launcher, WhoDoesNotListenIsKilledTwoSecondsLater) {
   child.terminate();
   child.terminate();  // again: nothing, nor a later end
   clock.advance(std::chrono::milliseconds{1'999}, [&] { world.loop.poll(); });
-  EXPECT_TRUE(is_process(child.pid()));
+  // A process that was killed cannot be stopped any more.
+  ASSERT_EQ(::kill(child.pid(), SIGSTOP), 0);
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child.pid()), &info, WSTOPPED | WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(info.si_code, CLD_STOPPED) << "it was killed before its time";
   EXPECT_FALSE(exit);
   clock.advance(std::chrono::milliseconds{1});
   ASSERT_TRUE(world.run_until([&] { return exit.has_value(); }));

@@ -118,6 +118,27 @@ std::map<std::string_view, Act> processes() {
       {"kill_all", raw(SYS_kill, -1, 0)},
       {"kill_group", raw(SYS_kill, 0, 0)},
   };
+  // Of the same user, so that only the sandbox is in the way.  Of its layers Landlock looks at
+  // signals, too (version 6), but not before the kernel has looked at the signal's number.
+  const auto to_other = [](long number, bool has_thread) -> Act {
+    return [=](const ProbeCall& call) {
+      const long other = std::stol(call.argument);
+      siginfo_t info{};
+      info.si_code = SI_QUEUE;
+      long result = 0;
+      for (const int signal : {1'000, SIGKILL}) {
+        result = has_thread ? ::syscall(number, other, other, signal, &info)
+                            : ::syscall(number, other, signal, &info);
+        if (result == 0 || errno != EPERM) break;
+      }
+      return result;
+    };
+  };
+  acts["kill_other"] = to_other(SYS_kill, false);
+  acts["tkill_other"] = to_other(SYS_tkill, false);
+  acts["tgkill_other"] = to_other(SYS_tgkill, true);
+  acts["queue_other"] = to_other(SYS_rt_sigqueueinfo, false);
+  acts["queue_other_thread"] = to_other(SYS_rt_tgsigqueueinfo, true);
   const long parent = ::getppid();
   acts["kill_parent"] = raw(SYS_kill, parent, 0);
   acts["tgkill_parent"] = raw(SYS_tgkill, parent, parent, 0);

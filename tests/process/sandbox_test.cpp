@@ -93,6 +93,25 @@ constexpr Row works[] = {{"enter", "ok"},   {"threads", "ok"}, {"memfd", "ok"},
 INSTANTIATE_TEST_SUITE_P(Daily, Allowed, testing::ValuesIn(works),
                          [](const auto& row) { return std::string{row.param.act}; });
 
+// The parent is root's in some runs, and then the kernel refuses by itself.
+TEST(Sandbox, NoSignalReachesAnotherProcessOfTheSameUser) {
+  ProcessWorld world;
+  Descriptor answer;
+  auto spec = world.probe("wait");
+  ProcessWorld::add_answer(spec, answer);
+  auto other = world.start(std::move(spec));
+  ASSERT_TRUE(other) << other.error().message;
+  for (const char* act :
+       {"kill_other", "tkill_other", "tgkill_other", "queue_other", "queue_other_thread"}) {
+    auto from = world.probe(act);
+    std::erase(from.arguments, "x:");
+    from.arguments.push_back("x:" + std::to_string(other->pid()));
+    EXPECT_EQ(world.run(std::move(from)).answer, "EPERM") << act;
+  }
+  other->terminate();
+  EXPECT_EQ(world.wait(*other).signal, SIGTERM) << "nobody else killed it";
+}
+
 #ifdef __x86_64__
 TEST(Sandbox, CallsOfAnotherAbiEndTheChild) {
   ProcessWorld world;

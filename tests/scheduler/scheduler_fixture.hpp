@@ -20,7 +20,10 @@ class SchedulerTest : public testing::Test {
 
   void start() {
     scheduler.set_options(options);
-    scheduler.observe([this](const Scheduler::Event& event) { kinds.push_back(event.kind); });
+    scheduler.observe([this](const Scheduler::Event& event) {
+      kinds.push_back(event.kind);
+      if (event.op.empty()) without_op.push_back(event.kind);
+    });
     scheduler.start([](auto opened) { ASSERT_TRUE(opened); });
     settle();
   }
@@ -71,6 +74,7 @@ class SchedulerTest : public testing::Test {
   Scheduler::Options options;
   Scheduler scheduler{stores.tasks, runner, clock, options};
   std::vector<Scheduler::Event::Kind> kinds;
+  std::vector<Scheduler::Event::Kind> without_op;  // of those: who listens would not know whose it is
 };
 
 }  // namespace cofounder

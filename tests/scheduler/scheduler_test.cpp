@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "tests/scheduler/scheduler_fixture.hpp"
 
 namespace cofounder {
@@ -32,6 +34,25 @@ TEST_F(SchedulerTest, WaitsUntilATaskIsDueAndNoLonger) {
   advance(29'999ms);
   EXPECT_TRUE(runner.started.empty()) << "ran before it was due";
   advance(1ms);
+  EXPECT_EQ(runner.started.size(), 1u);
+}
+
+// More nanoseconds than 64 bits hold; and it waits without looking all the time.
+TEST_F(SchedulerTest, WaitsForTheYear9999) {
+  start();
+  const std::size_t at_start = clock.set();
+  advance(240h);
+  const std::size_t others = clock.set() - at_start;
+  NewTask later = task();
+  later.run_at = run_at_max;
+  submit(std::move(later));
+
+  const std::size_t before = clock.set();
+  advance(240h);
+  EXPECT_TRUE(runner.started.empty());
+  EXPECT_LE(clock.set() - before, others + 20) << "it looks about once a day";
+  clock.set_wall(run_at_max);
+  settle();
   EXPECT_EQ(runner.started.size(), 1u);
 }
 
@@ -124,13 +145,16 @@ TEST_F(SchedulerTest, CancelsAWaitingAndARunningTask) {
   later.run_at = clock.now() + 1h;
   const TaskId waiting = submit(std::move(later));
   const TaskId running = submit(task());
-  std::vector<CancelResult> answers;
+  std::map<TaskId, CancelResult> answers;
   for (const TaskId id : {waiting, running}) {
-    scheduler.cancel(id, [&](auto answer) { answers.push_back(answer.value()); });
+    scheduler.cancel(id, [&answers, id](auto answer) { answers[id] = answer.value(); });
   }
   settle();
-  EXPECT_EQ(answers, (std::vector{CancelResult::cancelled, CancelResult::running}));
+  EXPECT_EQ(answers, (std::map<TaskId, CancelResult>{{waiting, CancelResult::cancelled},
+                                                     {running, CancelResult::running}}));
   EXPECT_EQ(record(waiting).state, TaskState::cancelled);
+  EXPECT_EQ(kinds.back(), Scheduler::Event::Kind::ended);
+  EXPECT_TRUE(without_op.empty());
 
   runner.fail(running, true);
   settle();

@@ -16,6 +16,9 @@ using Json = nlohmann::json;
 
 namespace {
 
+constexpr std::int64_t device_age_max_s = 600;
+constexpr std::string_view device_grant = "urn:ietf:params:oauth:grant-type:device_code";
+
 Response json_response(const Json& json, int status = 200) {
   Response response;
   response.status = status;
@@ -33,6 +36,14 @@ Response refused(int status, const std::string& error, const std::string& why) {
 std::string value_of(const std::map<std::string, std::string>& fields, const char* name) {
   const auto found = fields.find(name);
   return found == fields.end() ? std::string{} : found->second;
+}
+
+// The fields of a POST by the client; nothing but a form will do.
+std::optional<std::map<std::string, std::string>> form_of(const Request& request) {
+  const bool is_form =
+      request.header("content-type").starts_with("application/x-www-form-urlencoded");
+  if (!is_form || !request.query.empty()) return std::nullopt;
+  return body_fields(request);
 }
 
 std::string without_port(const std::string& url) {
@@ -147,6 +158,13 @@ Response Oidc::handle(const Request& request) {
             {"y", key_->coordinate(OSSL_PKEY_PARAM_EC_PUB_Y)}}}}});
   }
   if (get && request.path == "/authorize") return authorize(request);
+  if (post && request.path == "/device_authorization") return device_authorization(request);
+  if (post && request.path == "/_device") {
+    const auto fields = body_fields(request);
+    const bool agree = fields && value_of(*fields, "agree") != "no";
+    const bool known = fields && answer_locked(value_of(*fields, "user_code"), agree);
+    return known ? json_response(Json::object()) : refused(404, "not_found", "no such code");
+  }
   if (post && request.path == "/token") return token(request);
   if (get && request.path == "/userinfo") return userinfo(request);
   if (post && request.path == "/revoke") return revoke(request);
@@ -161,6 +179,8 @@ Response Oidc::discovery(const Request& request) const {
             {"jwks_uri", base + "/jwks"},
             {"userinfo_endpoint", base + "/userinfo"},
             {"revocation_endpoint", base + "/revoke"},
+            {"device_authorization_endpoint", base + "/device_authorization"},
+            {"grant_types_supported", {"authorization_code", "refresh_token", device_grant}},
             {"response_types_supported", {"code"}},
             {"subject_types_supported", {"public"}},
             {"id_token_signing_alg_values_supported", {"ES256"}},
@@ -218,38 +238,115 @@ bool Oidc::is_client(const Request& request) const {
 
 Response Oidc::token(const Request& request) {
   if (!is_client(request)) return refused(401, "invalid_client", "client authentication failed");
-  const bool is_form =
-      request.header("content-type").starts_with("application/x-www-form-urlencoded");
-  const auto fields = is_form ? body_fields(request) : std::nullopt;
-  if (!fields || !request.query.empty()) {
+  const auto fields = form_of(request);
+  if (!fields) {
     return refused(400, "invalid_request", "only application/x-www-form-urlencoded is supported");
   }
   const std::string kind = value_of(*fields, "grant_type");
-  if (kind == "refresh_token") {
-    const auto found = refresh_.find(value_of(*fields, "refresh_token"));
-    if (found == refresh_.end()) return refused(400, "invalid_grant", "grant request is invalid");
-    Grant grant = found->second.first;
-    access_.erase(found->second.second);
-    refresh_.erase(found);
-    grant.nonce.clear();
-    return tokens_for(request, grant, /*fresh=*/false);
-  }
-  if (kind != "authorization_code") {
-    return refused(400, "unsupported_grant_type", "unsupported grant_type requested");
-  }
-  if (value_of(*fields, "code").empty()) return refused(400, "invalid_request", "missing code");
-  const auto found = codes_.find(value_of(*fields, "code"));
-  const std::string verifier = value_of(*fields, "code_verifier");
+  if (kind == "refresh_token") return by_refresh(request, *fields);
+  if (kind == device_grant) return by_device(request, *fields);
+  if (kind == "authorization_code") return by_code(request, *fields);
+  return refused(400, "unsupported_grant_type", "unsupported grant_type requested");
+}
+
+Response Oidc::by_refresh(const Request& request, const Fields& fields) {
+  const auto found = refresh_.find(value_of(fields, "refresh_token"));
+  if (found == refresh_.end()) return refused(400, "invalid_grant", "grant request is invalid");
+  Grant grant = found->second.first;
+  access_.erase(found->second.second);
+  refresh_.erase(found);
+  grant.nonce.clear();
+  return tokens_for(request, std::move(grant));
+}
+
+Response Oidc::by_code(const Request& request, const Fields& fields) {
+  if (value_of(fields, "code").empty()) return refused(400, "invalid_request", "missing code");
+  const auto found = codes_.find(value_of(fields, "code"));
+  const std::string verifier = value_of(fields, "code_verifier");
   const bool good = found != codes_.end() && !found->second.used &&
-                    found->second.redirect_uri == value_of(*fields, "redirect_uri") &&
+                    found->second.redirect_uri == value_of(fields, "redirect_uri") &&
                     is_pkce_text(verifier) && challenge_of(verifier) == found->second.challenge;
   if (!good) return refused(400, "invalid_grant", "grant request is invalid");
   found->second.used = true;
-  return tokens_for(request, found->second, /*fresh=*/true);
+  return tokens_for(request, found->second);
 }
 
-Response Oidc::tokens_for(const Request& request, const Grant& grant, bool) {
+// RFC 8628, 3.1 and 3.2.
+Response Oidc::device_authorization(const Request& request) {
+  if (!is_client(request)) return refused(401, "invalid_client", "client authentication failed");
+  const auto fields = form_of(request);
+  if (!fields) {
+    return refused(400, "invalid_request", "only application/x-www-form-urlencoded is supported");
+  }
+  const std::string id = value_of(*fields, "client_id");
+  if (!id.empty() && id != options_.client_id) {
+    return refused(400, "invalid_request", "mismatch in body and authorization client ids");
+  }
+  const std::string scope = value_of(*fields, "scope");
+  if ((" " + scope + " ").find(" openid ") == std::string::npos) {
+    return refused(400, "invalid_scope", "openid scope must be requested");
+  }
+  const std::string code = random_word("dc-", 40);
+  Device device;
+  device.user_code = random_word("", 4) + "-" + random_word("", 4);
+  device.scope = scope;
+  device.at_s = now();
+  device.interval_s = options_.device_interval_s;
+  devices_[code] = device;
+  const std::string page = issuer(request) + "/device";
+  return json_response({{"device_code", code},
+                        {"user_code", device.user_code},
+                        {"verification_uri", page},
+                        {"verification_uri_complete", page + "?user_code=" + device.user_code},
+                        {"expires_in", device_age_max_s},
+                        {"interval", device.interval_s}});
+}
+
+// RFC 8628, 3.4 and 3.5.
+Response Oidc::by_device(const Request& request, const Fields& fields) {
+  const std::string code = value_of(fields, "device_code");
+  if (code.empty()) return refused(400, "invalid_request", "missing device_code");
+  const auto found = devices_.find(code);
+  if (found == devices_.end()) return refused(400, "invalid_grant", "grant request is invalid");
+  Device& device = found->second;
+  if (now() - device.at_s > device_age_max_s) {
+    devices_.erase(found);
+    return refused(400, "expired_token", "device code is expired");
+  }
+  if (!device.agreed) {
+    const bool too_fast = now() - device.polled_s < device.interval_s;
+    device.polled_s = now();
+    if (!too_fast) {
+      return refused(400, "authorization_pending", "authorization request is still pending");
+    }
+    device.interval_s += 5;
+    return refused(400, "slow_down", "you are polling too quickly");
+  }
+  const Device done = device;
+  devices_.erase(found);
+  if (!*done.agreed) return refused(400, "access_denied", "End-User aborted interaction");
+  Grant grant;
+  grant.scope = done.scope;
+  return tokens_for(request, std::move(grant));
+}
+
+bool Oidc::answer_device(const std::string& user_code, bool agree) {
+  const std::lock_guard lock{mutex_};
+  return answer_locked(user_code, agree);
+}
+
+bool Oidc::answer_locked(const std::string& user_code, bool agree) {
+  for (auto& [code, device] : devices_) {
+    if (device.user_code != user_code) continue;
+    device.agreed = agree;
+    return true;
+  }
+  return false;
+}
+
+Response Oidc::tokens_for(const Request& request, Grant grant) {
   const std::string access = random_word("at-", 40);
+  grant.expires_s = now() + options_.expires_in_s;
   access_[access] = grant;
   Json answer{{"access_token", access},
               {"token_type", "Bearer"},
@@ -266,7 +363,10 @@ Response Oidc::tokens_for(const Request& request, const Grant& grant, bool) {
 
 Response Oidc::userinfo(const Request& request) const {
   const std::string_view header = request.header("authorization");
-  if (!header.starts_with("Bearer ") || !access_.contains(std::string{header.substr(7)})) {
+  if (header.empty()) return refused(400, "invalid_request", "no access token provided");
+  const auto found = header.starts_with("Bearer ") ? access_.find(std::string{header.substr(7)})
+                                                   : access_.end();
+  if (found == access_.end() || found->second.expires_s <= now()) {
     return refused(401, "invalid_token", "invalid token provided");
   }
   Json claims = options_.claims;
@@ -276,7 +376,7 @@ Response Oidc::userinfo(const Request& request) const {
 
 Response Oidc::revoke(const Request& request) {
   if (!is_client(request)) return refused(401, "invalid_client", "client authentication failed");
-  const auto fields = body_fields(request);
+  const auto fields = form_of(request);
   const std::string token = fields ? value_of(*fields, "token") : "";
   if (token.empty()) return refused(400, "invalid_request", "missing required parameter 'token'");
   if (const auto found = refresh_.find(token); found != refresh_.end()) {

@@ -26,6 +26,7 @@ struct OidcOptions {
   std::int64_t expires_in_s = 3600;
   bool gives_refresh = true;
   bool sends_issuer = true;
+  int device_interval_s = 5;
   // What is wrong in id_tokens: "nonce", "aud", "iss", "exp", "none", "hs256", "signature", "sub".
   std::string lie = {};
   nlohmann::json metadata = nlohmann::json::object();  // changes of the discovery document
@@ -39,6 +40,8 @@ class Oidc {
   Response handle(const Request& request);
 
   void rotate_key();  // from now on another key signs, and only that is in the key set
+  // What a person does with the code of a device; POST /_device {"user_code", "agree"} does it, too.
+  bool answer_device(const std::string& user_code, bool agree);
   OidcOptions& options() noexcept { return options_; }
   std::size_t live_tokens() const;
   int key_requests() const { return key_requests_; }
@@ -48,6 +51,13 @@ class Oidc {
   struct Grant {
     std::string redirect_uri, challenge, nonce, scope;
     bool used = false;
+    std::int64_t expires_s = 0;  // of an access token
+  };
+  struct Device {
+    std::string user_code, scope;
+    std::int64_t at_s = 0, polled_s = 0;
+    int interval_s = 5;
+    std::optional<bool> agreed;
   };
 
   std::string issuer(const Request& request) const;
@@ -55,7 +65,12 @@ class Oidc {
   Response discovery(const Request& request) const;
   Response authorize(const Request& request);
   Response token(const Request& request);
-  Response tokens_for(const Request& request, const Grant& grant, bool fresh);
+  Response by_code(const Request& request, const Fields& fields);
+  Response by_refresh(const Request& request, const Fields& fields);
+  Response by_device(const Request& request, const Fields& fields);
+  Response device_authorization(const Request& request);
+  bool answer_locked(const std::string& user_code, bool agree);
+  Response tokens_for(const Request& request, Grant grant);
   Response userinfo(const Request& request) const;
   Response revoke(const Request& request);
   bool is_client(const Request& request) const;
@@ -70,6 +85,7 @@ class Oidc {
   int key_requests_ = 0;
   std::map<std::string, Grant> codes_;
   std::map<std::string, Grant> access_;
+  std::map<std::string, Device> devices_;
   std::map<std::string, std::pair<Grant, std::string>> refresh_;  // with the access token
 };
 

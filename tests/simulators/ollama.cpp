@@ -138,7 +138,7 @@ bool Ollama::has_model(const std::string& name) const {
 Response Ollama::handle(const Request& request) {
   const std::lock_guard lock{mutex_};
   const std::string& path = request.path;
-  if (path.starts_with("/api/blobs/")) return blob(request, *percent_decode(path.substr(11)));
+  if (path.starts_with("/api/blobs/")) return blob(request, percent_decode(path.substr(11)).value_or(""));
   const auto is = [&](const char* method, const char* at) { return request.method == method && path == at; };
   if (is("POST", "/api/create")) return create(request);
   if (is("POST", "/api/show")) return show(request);
@@ -146,10 +146,10 @@ Response Ollama::handle(const Request& request) {
   if (is("GET", "/api/tags")) return list();
   if (is("GET", "/api/version")) return answer(200, R"({"version":"0.12.6"})");
   if (is("GET", "/")) return answer(200, "Ollama is running", "text/plain; charset=utf-8");
-  Response none = answer(404, "404 page not found", "text/plain");
-  const bool is_known = path == "/api/create" || path == "/api/show" || path == "/api/delete" || path == "/api/tags";
-  if (is_known) none.status = 405;
-  return none;
+  for (const char* known : {"/api/create", "/api/show", "/api/delete", "/api/tags", "/api/version", "/"}) {
+    if (path == known) return answer(405, "405 method not allowed", "text/plain");
+  }
+  return answer(404, "404 page not found", "text/plain");
 }
 
 Response Ollama::blob(const Request& request, const std::string& digest) {

@@ -21,6 +21,19 @@ Response wrong_method(const Request& request) {
   return openai_error({"Not allowed to " + request.method + " on " + request.path, "", 405});
 }
 
+// Null for what is no JSON, or is not said to be.
+Json json_in(const Request& request) {
+  if (!request.header("content-type").starts_with("application/json")) return nullptr;
+  return Json::parse(request.body, nullptr, false);
+}
+
+bool is_purpose(const std::string& text) {
+  for (const char* known : {"assistants", "batch", "evals", "fine-tune", "user_data", "vision"}) {
+    if (text == known) return true;
+  }
+  return false;
+}
+
 // A page of `all`, behind the object with the id `after`.
 Response page(const std::vector<Json>& all, const std::map<std::string, std::string>& query) {
   std::size_t limit = 20;
@@ -39,7 +52,8 @@ Response page(const std::vector<Json>& all, const std::map<std::string, std::str
   }
   Json data = Json::array();
   for (; at < all.size() && data.size() < limit; ++at) data.push_back(all[at]);
-  return found({{"object", "list"}, {"data", data}, {"has_more", at < all.size()}});
+  return found({{"object", "list"}, {"first_id", data.empty() ? Json("") : data.front().at("id")},
+                {"last_id", data.empty() ? Json("") : data.back().at("id")}, {"data", data}, {"has_more", at < all.size()}});
 }
 
 std::vector<std::string> split(std::string_view path) {
@@ -63,7 +77,7 @@ Response OpenAiFineTuning::handle(const Request& request) {
   const std::lock_guard lock{mutex_};
   if (request.header("authorization") != "Bearer " + options_.key) {
     return openai_error({"Incorrect API key provided: sk-****. You can find your API key at "
-                         "https://platform.openai.com/account/api-keys.", "", 401});
+                         "https://platform.openai.com/account/api-keys.", "", 401, "invalid_api_key"});
   }
   const auto form = parse_form(request.query);
   if (!form) return openai_error({"Invalid query.", ""});
@@ -82,10 +96,10 @@ Response OpenAiFineTuning::route(const Request& request, const std::vector<std::
   return openai_error({"Invalid URL (" + request.path + ")", "", 404});
 }
 
-Json OpenAiFineTuning::add_file(std::string name, std::string content) {
+Json OpenAiFineTuning::add_file(std::string name, std::string content, const std::string& purpose) {
   const std::string id = "file-" + std::to_string(++next_);
   Json object{{"object", "file"}, {"id", id}, {"bytes", content.size()}, {"created_at", now},
-              {"filename", std::move(name)}, {"purpose", "fine-tune"}, {"status", "processed"}};
+              {"filename", std::move(name)}, {"purpose", purpose}, {"status", "processed"}};
   files_[id] = {object, std::move(content)};
   return object;
 }
@@ -105,11 +119,12 @@ Response OpenAiFineTuning::create_file(const Request& request) {
     }
   }
   if (purpose.empty()) return openai_error({"'purpose' is a required property", "purpose"});
-  if (purpose != "fine-tune") return openai_error({"'" + purpose + "' is not one of ['fine-tune']", "purpose"});
+  if (!is_purpose(purpose)) return openai_error({"'" + purpose + "' is not one of ['assistants', 'batch', 'evals', 'fine-tune', 'user_data', 'vision']", "purpose"});
   if (file == nullptr || !file->file_name) return openai_error({"'file' is a required property", "file"});
   if (file->body.empty()) return openai_error({"The file is empty.", "file"});
-  if (!file->file_name->ends_with(".jsonl")) return openai_error({"Invalid extension. Supported formats: ['jsonl']", "file"});
-  return found(add_file(*file->file_name, file->body));
+  const bool wants_lines = purpose == "fine-tune" || purpose == "batch" || purpose == "evals";
+  if (wants_lines && !file->file_name->ends_with(".jsonl")) return openai_error({"Invalid extension. Supported formats: ['jsonl']", "file"});
+  return found(add_file(*file->file_name, file->body, purpose));
 }
 
 Response OpenAiFineTuning::files_route(const Request& request, const std::vector<std::string>& words, const Query& query) {
@@ -124,7 +139,8 @@ Response OpenAiFineTuning::files_route(const Request& request, const std::vector
   if (words.size() == 1) return wrong_method(request);
   const auto file = files_.find(words[1]);
   if (file == files_.end()) return not_found("File object: " + words[1]);
-  if (words.size() == 3 && words[2] == "content" && request.method == "GET") {
+  if (words.size() == 3 && words[2] == "content") {
+    if (request.method != "GET") return wrong_method(request);
     Response response;
     response.body = file->second.content;
     response.content_type = "application/octet-stream";
@@ -140,7 +156,7 @@ Response OpenAiFineTuning::files_route(const Request& request, const std::vector
 Response OpenAiFineTuning::uploads_route(const Request& request, const std::vector<std::string>& words) {
   if (request.method != "POST") return wrong_method(request);
   if (words.size() == 1) {
-    const Json body = Json::parse(request.body, nullptr, false);
+    const Json body = json_in(request);
     if (auto wrong = check_upload(body)) return openai_error(*wrong);
     const std::string id = "upload_" + std::to_string(++next_);
     Json object = body;
@@ -156,7 +172,7 @@ Response OpenAiFineTuning::uploads_route(const Request& request, const std::vect
     upload->second.object["status"] = "cancelled";
     return found(upload->second.object);
   }
-  if (words[2] == "complete") return complete(upload->second, Json::parse(request.body, nullptr, false));
+  if (words[2] == "complete") return complete(upload->second, json_in(request));
   if (words[2] != "parts") return openai_error({"Invalid URL (" + request.path + ")", "", 404});
   const auto parts = parse_multipart(request.header("content-type"), request.body);
   if (!parts) return openai_error({"Could not parse multipart form", ""});
@@ -183,7 +199,7 @@ Response OpenAiFineTuning::complete(Upload& upload, const Json& body) {
     return openai_error({"The number of bytes uploaded does not match the declared one.", "part_ids"});
   }
   upload.object["status"] = "completed";
-  upload.object["file"] = add_file(upload.object.at("filename"), content);
+  upload.object["file"] = add_file(upload.object.at("filename"), content, upload.object.at("purpose"));
   return found(upload.object);
 }
 
@@ -202,7 +218,11 @@ Response OpenAiFineTuning::create_job(const Json& body) {
   }
   for (const char* name : {"training_file", "validation_file"}) {
     if (!body.contains(name) || body.at(name).is_null()) continue;
-    if (!files_.contains(body.at(name))) return openai_error({"invalid " + std::string{name} + ": no such file", name});
+    const auto file = files_.find(body.at(name));
+    if (file == files_.end()) return openai_error({"invalid " + std::string{name} + ": no such file", name});
+    if (file->second.object.at("purpose") != "fine-tune") {
+      return openai_error({"File '" + file->first + "' has the wrong purpose: 'fine-tune' is expected.", name});
+    }
   }
   const std::string id = "ftjob-" + std::to_string(++next_);
   Json job{{"object", "fine_tuning.job"}, {"id", id}, {"model", body.at("model")}, {"created_at", now},
@@ -213,6 +233,9 @@ Response OpenAiFineTuning::create_job(const Json& body) {
            {"estimated_finish", nullptr}, {"metadata", body.value("metadata", Json{})}};
   job["user_provided_suffix"] = body.value("suffix", Json{});
   job["method"] = body.value("method", Json{{"type", "supervised"}});
+  const std::string type = job.at("method").at("type");
+  job["hyperparameters"] = {{"n_epochs", "auto"}, {"batch_size", "auto"}, {"learning_rate_multiplier", "auto"}};
+  job["hyperparameters"].update(job.at("method").value(Json::json_pointer{"/" + type + "/hyperparameters"}, Json::object()));
   jobs_.push_back(job);
   tell(id, "Created fine-tuning job: " + id, Json::object());
   return found(job);
@@ -248,7 +271,7 @@ void OpenAiFineTuning::move_on(Json& job) {
 
 Response OpenAiFineTuning::jobs_route(const Request& request, const std::vector<std::string>& words, const Query& query) {
   if (words.size() > 2) return job_route(request, words, query);
-  if (request.method == "POST") return create_job(Json::parse(request.body, nullptr, false));
+  if (request.method == "POST") return create_job(json_in(request));
   if (request.method != "GET") return wrong_method(request);
   std::vector<Json> all;
   for (auto job = jobs_.rbegin(); job != jobs_.rend(); ++job) {
@@ -282,9 +305,9 @@ Response OpenAiFineTuning::job_route(const Request& request, const std::vector<s
     (*job)["status"] = "cancelled";
     return found(*job);
   }
+  if (words[3] != "events" && words[3] != "checkpoints") return openai_error({"Invalid URL (" + request.path + ")", "", 404});
   if (request.method != "GET") return wrong_method(request);
   if (words[3] == "events") return page(events_[words[2]], query);
-  if (words[3] != "checkpoints") return openai_error({"Invalid URL (" + request.path + ")", "", 404});
   std::vector<Json> checkpoints;
   if (job->at("status") == "succeeded") {
     checkpoints.push_back({{"object", "fine_tuning.job.checkpoint"}, {"id", "ftckpt_1"}, {"created_at", now},

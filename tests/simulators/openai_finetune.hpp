@@ -52,7 +52,7 @@ class OpenAiFineTuning {
   Response create_file(const Request& request);
   Response complete(Upload& upload, const Json& body);
   Response create_job(const Json& body);
-  Json add_file(std::string name, std::string content);
+  Json add_file(std::string name, std::string content, const std::string& purpose);
   void move_on(Json& job);
   void tell(const std::string& job, const std::string& message, Json data);
 
@@ -72,6 +72,7 @@ struct OpenAiWrong {
   std::string message;
   std::string param;
   int status = 400;
+  std::string code = {};
 };
 Response openai_error(const OpenAiWrong& wrong);
 std::optional<OpenAiWrong> check_job(const nlohmann::json& body);

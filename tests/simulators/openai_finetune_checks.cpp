@@ -73,6 +73,7 @@ Response openai_error(const OpenAiWrong& wrong) {
   response.status = wrong.status;
   Json error{{"message", wrong.message}, {"type", "invalid_request_error"}, {"param", nullptr}, {"code", nullptr}};
   if (!wrong.param.empty()) error["param"] = wrong.param;
+  if (!wrong.code.empty()) error["code"] = wrong.code;
   response.body = Json{{"error", error}}.dump();
   response.headers = {{"x-request-id", "req_simulated"}};
   return response;

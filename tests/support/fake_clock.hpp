@@ -59,6 +59,8 @@ class FakeClock : public Clock {
   }
 
   std::size_t timers() const noexcept { return timers_.size(); }
+  // How many were ever asked for.
+  std::size_t set() const noexcept { return last_; }
 
  private:
   void move_to(Mono mono) {

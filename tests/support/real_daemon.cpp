@@ -141,7 +141,12 @@ void RealDaemon::set_environment(std::string name, std::string value) {
 
 void RealDaemon::spawn(std::vector<std::string> more_words) {
   Child::Options options;
-  options.words = {COFOUNDER_BINARY_DIR "/bin/cofounderd", "--config", config().string()};
+  options.words = wrapper_;
+  for (const std::string& word :
+       {std::string{COFOUNDER_BINARY_DIR "/bin/cofounderd"}, std::string{"--config"},
+        config().string()}) {
+    options.words.push_back(word);
+  }
   options.words.insert(options.words.end(), more_words.begin(), more_words.end());
   options.environment = environment_;
   const int log =
@@ -163,8 +168,20 @@ bool RealDaemon::wait_ready(std::chrono::milliseconds most) {
 }
 
 bool RealDaemon::start(std::vector<std::string> more_words) {
+  log_before_ = log().size();
   spawn(std::move(more_words));
   return wait_ready();
+}
+
+// The log is written by a thread of its own: it may come after the daemon answers.
+int RealDaemon::http_port() const {
+  static constexpr std::string_view words{"(port "};
+  std::size_t at = std::string::npos;
+  wait_until([&] {
+    at = log().find(words, log_before_);
+    return at != std::string::npos;
+  });
+  return at == std::string::npos ? 0 : std::atoi(log().c_str() + at + words.size());
 }
 
 RealDaemon::Ended RealDaemon::run(std::vector<std::string> more_words) {

@@ -80,6 +80,8 @@ class RealDaemon {
   // TOML that overrides the base configuration, as conf.d/test.toml.
   void configure(std::string_view toml) const;
   void set_environment(std::string name, std::string value);
+  // Runs it by another program: its words, and then those of the daemon.
+  void set_wrapper(std::vector<std::string> words) { wrapper_ = std::move(words); }
   void set_output(int descriptor) { output_ = descriptor; }  // instead of daemon.log
 
   // Starts it; spawn() does not wait.  False when it is not healthy in time or ended.
@@ -120,6 +122,8 @@ class RealDaemon {
   };
   std::vector<Row> list(const std::string& query = {}) const;
 
+  // Where it listens for HTTP, from its log since the newest start(); 0: it said nothing in time.
+  int http_port() const;
   std::string log() const { return read_file(folder() / "daemon.log"); }
   std::int64_t rss_kib() const;
   int descriptors() const;  // -1 when they cannot be seen
@@ -127,7 +131,9 @@ class RealDaemon {
  private:
   TempFolder folder_;
   std::vector<std::pair<std::string, std::string>> environment_;
+  std::vector<std::string> wrapper_;
   int output_ = -1;
+  std::size_t log_before_ = 0;  // its size at the newest start()
   std::optional<Child> child_;
 };
 

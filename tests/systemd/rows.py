@@ -79,6 +79,18 @@ class World:
         return self.ctl_json("status")["running_max"]
 
 
+def hosts_of(world):
+    """The processes of isolated plugins."""
+    return {pid for pid in world.box.processes_of("cofounderd")
+            if world.box.run("cat", f"/proc/{pid}/comm").stdout == "cofounderd-plugin-host"[:15] + "\n"}
+
+
+def group_of(world, pid):
+    """Its control group of version 2; "" on a system without."""
+    found = re.search(r"^0::(/.*)$", world.box.must("cat", f"/proc/{pid}/cgroup"), re.M)
+    return found[1] if found else ""
+
+
 def limit_of(world, pid, name):
     """The hard limit."""
     limits = world.box.must("cat", f"/proc/{pid}/limits")
@@ -134,6 +146,12 @@ def confined(world):
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         expect(int(status[name], 16) == 0, f"{name} {status[name]}")
     expect(status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", "not confined")
+    # Its other settings bring the same two flags, so each is looked at by itself.
+    expect(world.box.show(UNIT, "NoNewPrivileges") == "yes", "NoNewPrivileges")
+    calls = world.box.show(UNIT, "SystemCallFilter").split()
+    expect("landlock_restrict_self" in calls and "openat" in calls, calls)
+    for call in ("setpriority", "mount", "reboot", "setuid", "ptrace"):
+        expect(call not in calls, f"{call} is allowed")
     expect(world.box.show(UNIT, "LimitNOFILE") == "65536", "LimitNOFILE")
     # systemd cannot give more than the container has got.
     allowed = min(65536, int(limit_of(world, "1", "Max open files")))
@@ -344,18 +362,59 @@ def children(world):
     box.must("systemctl", "restart", UNIT)
     world.expect_success([world.submit(10)])
     main = world.main_pid()
-    others = {pid for pid in box.processes_of("cofounderd")
-              if box.run("cat", f"/proc/{pid}/comm").stdout == "cofounderd-plugin-host"[:15] + "\n"}
+    others = hosts_of(world)
     expect(others, "there is no process of an isolated plugin")
     for pid in others:
         status = box.must("cat", f"/proc/{pid}/status")
         expect(re.search(r"^NoNewPrivs:\t1$", status, re.M), status)
+        expect(re.search(r"^Seccomp:\t2$", status, re.M), status)
         filters = re.search(r"^Seccomp_filters:\t(\d+)$", status, re.M)
         own = re.search(r"^Seccomp_filters:\t(\d+)$", box.must("cat", f"/proc/{main}/status"), re.M)
         expect(filters and own and int(filters[1]) > int(own[1]), "no filter of its own")
     world.configure("")
     box.must("systemctl", "restart", UNIT)
     return f"{len(others)} processes"
+
+
+@row("isolated plugins: each in a control group of its own, with the limits of the configuration")
+def control_groups(world):
+    box = world.box
+    world.configure('[plugin.worker]\nisolation = "process"\n[plugin.worker.limits]\n'
+                    'memory_bytes_max = "256MiB"\nthreads_max = 30\ncpu_percent_max = 80\n')
+    since = box.must("date", "+%s.%N").strip()
+    box.must("systemctl", "restart", UNIT)
+    world.expect_success([world.submit(10)])
+    groups = world.ctl_json("status")["control_groups"]
+    said = wait_until(lambda: re.search(r"isolated plugins have .*", box.journal("--since", "@" + since)))
+    expect(said, "the log does not say which limits there are")
+    main, others = world.main_pid(), hosts_of(world)
+    expect(others, "there is no process of an isolated plugin")
+    if groups["usable"]:
+        root = group_of(world, main)
+        expect(root.endswith(f"/{UNIT}/daemon"), root)
+        root = root.removesuffix("/daemon")
+        mounted = box.must("findmnt", "-n", "-t", "cgroup2", "-o", "TARGET").split()[0]
+        groups_of_others = [group_of(world, pid) for pid in others]
+        group = groups_of_others[0]
+        expect(len(others) == 1 and re.fullmatch(re.escape(root) + r"/plugin-worker\.\d+", group),
+               groups_of_others)
+        for name, file, value in (("memory", "memory.max", 256 << 20), ("processes", "pids.max", None),
+                                  ("cpu", "cpu.max", "80000 100000")):
+            if groups[name]:
+                seen = box.must("cat", f"{mounted}{group}/{file}").strip()
+                expect(seen == str(value) if value else int(seen) > 30, f"{file}: {seen}")
+        world.configure("")
+        box.must("systemctl", "restart", UNIT)
+        expect(wait_until(lambda: box.run("test", "-d", mounted + group).returncode != 0),
+               "the group stayed")
+    else:
+        expect(groups["reason"], "no group, and no reason")
+        for pid in others:
+            expect("plugin-" not in group_of(world, pid), "a group, and no word of it")
+        world.configure("")
+        box.must("systemctl", "restart", UNIT)
+    used = [name for name in ("memory", "processes", "cpu") if groups[name]]
+    return f"{', '.join(used) or 'no limits'}" + (f": {groups['reason']}" if groups["reason"] else "")
 
 
 # ---- upgrade, removal -----------------------------------------------------------------------------

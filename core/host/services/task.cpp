@@ -28,6 +28,8 @@ bool is_op(std::string_view text) noexcept {
          dot + 1 < text.size();
 }
 
+constexpr std::int64_t latest_ms = run_at_max.time_since_epoch().count();
+
 std::int32_t take_request(const cof_task_request* given, NewTask& task) {
   cof_task_request request;
   if (const auto status = take_struct(given, request); status != COF_OK) return status;
@@ -40,7 +42,8 @@ std::int32_t take_request(const cof_task_request* given, NewTask& task) {
     return status;
   }
   if (!is_op(op) || request.priority < -100 || request.priority > 100 || request.run_at_ms < 0 ||
-      request.timeout_ms < 0 || request.attempts_max < 0) {
+      request.run_at_ms > latest_ms || request.timeout_ms < 0 ||
+      request.timeout_ms > timeout_max.count() || request.attempts_max < 0) {
     return COF_EINVALID;
   }
   if (!args.empty()) {
@@ -183,7 +186,7 @@ int32_t defer(const cof_host* host, uint64_t call_id, int64_t run_at_ms, cof_byt
   return serve(host, [&](Instance& instance) -> std::int32_t {
     std::string_view state;
     std::shared_ptr<Call> call;
-    if (run_at_ms < 0) return COF_EINVALID;
+    if (run_at_ms < 0 || run_at_ms > latest_ms) return COF_EINVALID;
     if (const auto status = first_of({take_bytes(given, state, checkpoint_bytes_max),
                                       find_attempt(instance, call_id, call)});
         status != COF_OK) {

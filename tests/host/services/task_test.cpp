@@ -94,7 +94,10 @@ TEST_F(TaskServiceTest, RefusesWhatIsNoTask) {
   EXPECT_EQ(with([](auto& r) { r.priority = 101; }), COF_EINVALID);
   EXPECT_EQ(with([](auto& r) { r.priority = -101; }), COF_EINVALID);
   EXPECT_EQ(with([](auto& r) { r.run_at_ms = -1; }), COF_EINVALID);
+  EXPECT_EQ(with([](auto& r) { r.run_at_ms = 253'402'300'800'000; }), COF_EINVALID);
+  EXPECT_EQ(with([](auto& r) { r.run_at_ms = INT64_MAX; }), COF_EINVALID);
   EXPECT_EQ(with([](auto& r) { r.timeout_ms = -1; }), COF_EINVALID);
+  EXPECT_EQ(with([](auto& r) { r.timeout_ms = 7 * 24 * 3'600'000LL + 1; }), COF_EINVALID);
   EXPECT_EQ(with([](auto& r) { r.attempts_max = -1; }), COF_EINVALID);
   EXPECT_EQ(with([](auto& r) { r.reserved = 1; }), COF_EUNSUPPORTED);
   EXPECT_EQ(submit(request("x.work"), 0), COF_EINVALID);

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh SIMULATOR DAEMON PLUGIN FOLDER: GitHub's official client against SIMULATOR, and PLUGIN in DAEMON
-# against a certified OpenID provider.  77 when that cannot be: no node or npm, or no registry.
+# run.sh GITHUB OIDC DAEMON PLUGIN FOLDER: GitHub's official client against the simulator GITHUB, a certified
+# OpenID client against the simulator OIDC, and PLUGIN in DAEMON against a certified OpenID provider.
+# The packages are the newest ones for node 18, which is Debian's.  77 when that cannot be: no node or
+# npm, or no registry.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-simulator=$1 daemon=$2 plugin=$3 folder=$4
+github=$1 oidc=$2 daemon=$3 plugin=$4 folder=$5
 
 skip() { echo "skipped: $*"; exit 77; }
 command -v node >/dev/null || skip "node is not installed (apt-get install nodejs)"
 command -v npm >/dev/null || skip "npm is not installed (apt-get install npm)"
-[ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ] || skip "node 20 or later is needed"
+[ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ] || skip "node 18 or later is needed"
 
 mkdir -p "$folder"
 cp "$here"/package.json "$here"/package-lock.json "$here"/*.mjs "$folder/"
@@ -26,15 +28,24 @@ if ! cmp -s package-lock.json installed.json; then
   cp package-lock.json installed.json
 fi
 
-rm -f port
-"$simulator" --port-file port >simulator.log 2>&1 &
-pid=$!
-trap 'kill "$pid" 2>/dev/null || true' EXIT
-for _ in $(seq 100); do
-  [ -s port ] && break
-  kill -0 "$pid" || { cat simulator.log; exit 1; }
-  sleep 0.1
-done
-[ -s port ] || { echo "the simulator did not start"; exit 1; }
-node github.mjs "$(cat port)"
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
+start() { # start PROGRAM NAME [OPTION...]: leaves its port in $port
+  local program=$1 name=$2
+  shift 2
+  rm -f "$name.port"
+  "$program" --port-file "$name.port" "$@" >"$name.log" 2>&1 &
+  pids+=($!)
+  for _ in $(seq 100); do
+    [ -s "$name.port" ] && break
+    kill -0 "${pids[-1]}" || { cat "$name.log"; exit 1; }
+    sleep 0.1
+  done
+  [ -s "$name.port" ] || { echo "the simulator did not start"; exit 1; }
+  port=$(cat "$name.port")
+}
+start "$github" github
+node github.mjs "$port"
+start "$oidc" oidc interval=1
+node openid.mjs "$port"
 node provider.mjs "$daemon" "$plugin" "$PWD/daemon"

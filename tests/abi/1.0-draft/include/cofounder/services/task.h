@@ -18,8 +18,8 @@ typedef struct cof_task_request {
   cof_str args;           /* JSON object, checked against the operation's schema; empty: {} */
   cof_str queue;          /* empty: "default" */
   cof_str unique_key;     /* empty: none.  While a task with this key is alive, submit returns it */
-  int64_t run_at_ms;      /* wall time; 0: now */
-  int64_t timeout_ms;     /* of one attempt; 0: the configured default */
+  int64_t run_at_ms;      /* wall time, to the end of the year 9999; 0: now */
+  int64_t timeout_ms;     /* of one attempt, at most a week; 0: the configured default */
   int32_t attempts_max;   /* 0: the configured default */
   int32_t reserved;       /* 0 */
 } cof_task_request;
@@ -48,7 +48,7 @@ typedef struct cof_task_service {
   int32_t (*cancel)(const cof_host *host, uint64_t call_id, cof_str task_id, uint64_t tag);
 
   /* [any] Ends this attempt without an outcome when the call then ends with COF_DEFERRED: the task
-   * waits again until `run_at_ms` (wall time) with `state` as its checkpoint, in one commit with the
+   * waits again until `run_at_ms` (as in a request) with `state` as its checkpoint, in one commit with the
    * end of the attempt, which does not count against attempts_max.  For work that polls for days.
    * COF_OK, COF_EGONE, COF_ETOOBIG. */
   int32_t (*defer)(const cof_host *host, uint64_t call_id, int64_t run_at_ms, cof_bytes state);
