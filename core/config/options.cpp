@@ -142,6 +142,7 @@ std::vector<Option> options_of(PluginConfig& p) {
       {"limits.threads_max", &l.threads_max, 0, many},
       {"limits.cpu_percent_max", &l.cpu_percent_max, 0, 100'000},
       {"limits.cpu_seconds_max", &l.cpu_seconds_max, 0, many},
+      {"limits.idle_cpu_max", &l.idle_cpu_max, 1'000, day_ms},
       {"limits.processes_max", &l.processes_max, 0, many},
       {"limits.process_output_bytes_max", &l.process_output_bytes_max, 1'024},
       {"deadlines.create", &d.create, 1, day_ms},

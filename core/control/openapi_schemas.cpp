@@ -76,6 +76,7 @@ std::string_view openapi_schemas() noexcept {
   "interfaces":{"type":"array","items":{"type":"string"}},"calls":{"type":"object"},"http":{"type":"object"},
   "latency_histogram":{"type":"object"},
   "cpu_seconds":{"type":"number"},"memory_bytes":{"type":["integer","null"]},"restarts":{"type":"integer"},
+  "generation":{"type":"integer"},
   "last_error":{"$ref":"#/components/schemas/MaybeReason"},
   "operations":{"type":"array","items":{"type":"object"}},"routes":{"type":"array","items":{"type":"object"}}}},
 "Plugins":{"type":"object","required":["plugins"],"properties":{

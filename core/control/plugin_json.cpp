@@ -121,7 +121,7 @@ void write_plugin(json::Writer& out, const PluginInfo& plugin, const Manifest* m
   } else {
     out.null();
   }
-  out.member("restarts", plugin.restarts);
+  out.member("restarts", plugin.restarts).member("generation", plugin.generation);
   out.key("last_error");
   if (plugin.last_error) {
     out.raw(json::to_json(*plugin.last_error));

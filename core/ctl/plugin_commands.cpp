@@ -86,7 +86,11 @@ int act(Session& session, const Given& given, const char* verb) {
   if (printed_as_json(session, answer)) return exit_code::ok;
   const json::Document document = parse_body(answer);
   session.out << printable(given.one("ID")) << ": "
-              << printable(document.root().string_or("state", "done")) << '\n';
+              << printable(document.root().string_or("state", "done"));
+  if (const auto generation = document.root().integer_or("generation", 0); generation > 1) {
+    session.out << ", generation " << generation;
+  }
+  session.out << '\n';
   return exit_code::ok;
 }
 
@@ -133,7 +137,7 @@ std::vector<Command> plugin_commands() {
        "Example:\n  cofounderctl plugin restart hello",
        restart},
       {"plugin reload",
-       "load a plugin's file anew",
+       "replace a plugin by what its file holds now; when that fails the old one stays",
        {id},
        {},
        "Example:\n  cofounderctl plugin reload hello",

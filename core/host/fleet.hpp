@@ -37,6 +37,7 @@ struct Slot {
   // Of an isolated one whose process failed, until an operator starts or stops it.
   std::unique_ptr<Supervisor> supervisor;
   int restarts = 0;
+  int generation = 1;                    // one more with each reload
   struct Past {                          // of those that were before `life`
     std::uint64_t calls = 0;
     std::uint64_t failures = 0;

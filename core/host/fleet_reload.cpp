@@ -98,6 +98,7 @@ void Fleet::switch_over(const std::shared_ptr<Reload>& reload) {
   slot.interfaces = std::move(candidate.interfaces);
   slot.identity = candidate.identity;
   slot.reloading = false;
+  ++slot.generation;
   slot.supervisor = nullptr;
   slot.failed = false;
   slot.error.reset();
@@ -105,7 +106,7 @@ void Fleet::switch_over(const std::shared_ptr<Reload>& reload) {
   note_code(slot);
   retire(std::move(old));
   changed();
-  log::info("reloaded", {{"COF_PLUGIN", slot.id}});
+  log::info("reloaded, generation " + std::to_string(slot.generation), {{"COF_PLUGIN", slot.id}});
   Done done = std::move(reload->done);
   done(std::nullopt);
 }

@@ -35,8 +35,10 @@ void Fleet::supervise(Slot& slot, Error why) {
     slot.supervisor = std::make_unique<Supervisor>(world_.loop.clock(), slot.id, options,
                                                    [this, &slot] { restart(slot); });
   }
+  // Those that its end took with it may not be counted as failures yet, but then they are in flight.
   const Instance::Counters& counters = slot.life->instance().counters();
-  if (counters.calls > counters.failures) slot.supervisor->succeeded();
+  const auto open = static_cast<std::uint64_t>(slot.life->caller().in_flight());
+  if (counters.calls > counters.failures + open) slot.supervisor->succeeded();
   failed_again(slot, std::move(why));
 }
 

@@ -47,6 +47,7 @@ struct PluginInfo {
   double cpu_seconds = 0;               // of its workers, or of its process
   std::optional<std::uint64_t> memory_bytes;  // resident; of an isolated one only
   int restarts = 0;
+  int generation = 1;                   // one more with each reload
   std::optional<Error> last_error;
   http::Client::Counters http;
 };

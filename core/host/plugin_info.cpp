@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/host/plugin_info.hpp"
 
+#include "core/host/child_watch.hpp"
 #include "core/process/sandbox_build.hpp"
 
 #include <unistd.h>
 
-#include <ctime>
+#include <chrono>
 #include <fstream>
 
 namespace cofounder::host {
 namespace {
-
-// Of another process, 0 for none.
-double cpu_seconds_of(int pid) {
-  clockid_t clock{};
-  timespec used{};
-  if (pid == 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
-  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
-}
 
 // Resident, of another process.
 std::optional<std::uint64_t> memory_of(int pid) {
@@ -44,6 +37,7 @@ PluginInfo info_of(const Slot& slot) {
   info.parallel = slot.manifest.parallel;
   info.interfaces = slot.interfaces;
   info.restarts = slot.restarts;
+  info.generation = slot.generation;
   info.last_error = slot.error;
   if (slot.life == nullptr) return info;
   Lifecycle& life = *slot.life;
@@ -60,7 +54,7 @@ PluginInfo info_of(const Slot& slot) {
   info.queued = life.caller().queued();
   info.latency_p50_ms = life.caller().latency_ms(0.5);
   info.latency_p99_ms = life.caller().latency_ms(0.99);
-  info.cpu_seconds = life.instance().workers().cpu_seconds() + cpu_seconds_of(info.pid);
+  info.cpu_seconds = life.instance().workers().cpu_seconds() + std::chrono::duration<double>{cpu_time_of(info.pid)}.count();
   if (!info.last_error) info.last_error = life.last_error();
   return info;
 }

@@ -23,9 +23,16 @@ constexpr std::size_t sent_bytes_max = 4u << 20;
 // Over this the child is ended: it asks and asks and never takes what it asked for.
 constexpr std::size_t waiting_entries_most = 100'000;
 constexpr std::size_t waiting_bytes_most = 256u << 20;
-// The child gives a beat every two seconds.
-constexpr Milliseconds beat_wait{5'000};
-constexpr int beats_missed_max = 2;
+
+std::string text_of(const ChildEnd& how) {
+  if (how.signal != 0) {
+    return "was killed by signal " + std::to_string(how.signal) + " (" + ::strsignal(how.signal) + ")";
+  }
+  if (how.code == wire::thread_ended) {
+    return "ended the thread that it was entered on, so its process ended";
+  }
+  return "ended its process with status " + std::to_string(how.code);
+}
 
 }  // namespace
 
@@ -45,27 +52,19 @@ Error Proxy::make_why(const char* code, const std::string& what) const {
 
 // ---- The child's life ----------------------------------------------------------------------------
 
-// The child counts up while it runs at all.  One that is stopped, or cannot get a processor for so
-// long, is of no use to anybody.
-void Proxy::listen() {
-  listen_timer_ = instance_.loop().clock().call_after(beat_wait, [this] {
-    listen_timer_ = 0;
-    const std::uint64_t beats = pulse_->beats.load(std::memory_order_relaxed);
-    beats_missed_ = std::exchange(beats_seen_, beats) == beats ? beats_missed_ + 1 : 0;
-    if (beats_missed_ < beats_missed_max) return listen();
-    end(make_why("plugin_silent", "gave no sign of life for " +
-                                      to_string(beat_wait * beats_missed_max) +
-                                      ", so its process was ended"));
-  });
+void Proxy::watch() {
+  watch_->start(
+      *pulse_,
+      [this] {
+        return ChildWatch::Asked{!pending_.empty() || instance_.calls().size() != 0, last_sequence_};
+      },
+      [this](const char* code, const std::string& what) { end(make_why(code, what)); });
 }
 
 void Proxy::on_exit(const ChildEnd& how) {
   if (!finished_) link_->drain();  // what it said before it ended counts
   process_ = nullptr;
-  std::string what =
-      how.signal != 0 ? "was killed by signal " + std::to_string(how.signal) + " (" +
-                            ::strsignal(how.signal) + ")"
-                      : "ended its process with status " + std::to_string(how.code);
+  std::string what = text_of(how);
   const std::optional<CrashReport> report = read_crash_report(crash_.get());
   const bool out_of_memory = how.out_of_memory || (report && report->is_out_of_memory());
   if (out_of_memory) {
@@ -98,7 +97,7 @@ void Proxy::broken(wire::Broken why) {
 
 void Proxy::lost(Error why, int signal) {
   if (std::exchange(finished_, true)) return;
-  stop_listening();
+  watch_ = nullptr;
   if (link_ != nullptr) link_->close();
   waiting_.clear();
   pending_.clear();
@@ -109,7 +108,7 @@ void Proxy::lost(Error why, int signal) {
 void Proxy::finish() {
   if (std::exchange(finished_, true)) return;
   on_gone = nullptr;
-  stop_listening();
+  watch_ = nullptr;
   if (link_ != nullptr) link_->close();
   pending_.clear();
   waiting_.clear();
@@ -125,10 +124,6 @@ void Proxy::close() {
   gone_waiters_.clear();
   link_ = nullptr;
   process_ = nullptr;
-}
-
-void Proxy::stop_listening() {
-  if (listen_timer_ != 0) instance_.loop().clock().cancel(std::exchange(listen_timer_, 0));
 }
 
 int Proxy::pid() const noexcept { return process_ == nullptr ? 0 : process_->pid(); }
@@ -272,7 +267,7 @@ void Proxy::on_loaded(const wire::Frame& frame) {
     finish();  // it said all, and ends
     return done(std::move(error));
   }
-  listen();
+  watch();
   make_api(loaded->entries);
   if (api_.create == nullptr || api_.destroy == nullptr) return broken(wire::Broken::bad_argument);
   done(std::nullopt);

@@ -3,6 +3,7 @@
 
 #include "core/host/child_link.hpp"
 #include "core/host/child_starter.hpp"
+#include "core/host/child_watch.hpp"
 #include "core/host/instance.hpp"
 #include "core/host/library.hpp"
 #include "core/process/crash_report.hpp"
@@ -95,8 +96,7 @@ class Proxy {
   bool has_room(std::size_t bytes) const noexcept;
   void on_started(const LibraryCopy& copy, SandboxRules rules,
                   Result<std::unique_ptr<ChildProcess>> started);
-  void listen();
-  void stop_listening();
+  void watch();
   void on_frame(wire::Incoming& incoming);
   void on_loaded(const wire::Frame& frame);
   void on_returned(const wire::Frame& frame);
@@ -117,9 +117,7 @@ class Proxy {
   std::unique_ptr<ChildProcess> process_;
   wire::Pulse* pulse_ = nullptr;
   wire::Descriptor crash_;                // where the child says how it crashed
-  std::uint64_t beats_seen_ = 0;
-  int beats_missed_ = 0;
-  TimerId listen_timer_ = 0;
+  std::unique_ptr<ChildWatch> watch_;     // from its start until it is lost
   std::vector<UniqueFunction<void()>> gone_waiters_;
   Loaded loaded_;                         // until it said so
   bool is_loaded_ = false;

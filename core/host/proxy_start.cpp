@@ -131,6 +131,8 @@ void Proxy::on_started(const LibraryCopy& copy, SandboxRules rules,
   if (finished_) return;  // the child, if there is one, ends with `started`
   if (started.has_error()) return std::exchange(loaded_, nullptr)(started.error());
   process_ = std::move(*started);
+  watch_ = std::make_unique<ChildWatch>(instance_.loop().clock(), process_->pid(),
+                                        instance_.config()->limits.idle_cpu_max);
   process_->on_exit([this](const ChildEnd& how) { on_exit(how); });
   wire::Descriptor page = make_pulse(pulse_);
   if (!page) return end(make_why("child_not_started", "has no memory to share with the daemon"));

@@ -109,7 +109,18 @@ std::uint32_t entries_of(const cof_plugin& api) {
   return entries;
 }
 
+// A thread that enters the plugin never ends by itself; pthread_exit() and pthread_cancel() unwind it
+// to here.  Its entry would never return, and what it held locked nobody can take any more.
+class NeverEnds {
+ public:
+  NeverEnds() = default;
+  NeverEnds(const NeverEnds&) = delete;
+  NeverEnds& operator=(const NeverEnds&) = delete;
+  ~NeverEnds() { ::_exit(wire::thread_ended); }
+};
+
 void run_jobs(Plugin& plugin, std::size_t thread) {
+  const NeverEnds guard{};
   wire::Pulse::Thread& shown = pulse->threads[std::min(thread, wire::Pulse::threads_max - 1)];
   for (;;) {
     const Job job = plugin.channel->next();

@@ -72,4 +72,7 @@ struct Pulse {
 inline constexpr std::size_t pulse_bytes = 8192;
 static_assert(sizeof(Pulse) <= pulse_bytes && std::atomic<std::uint64_t>::is_always_lock_free);
 
+// The child's exit status when the plugin ended the thread that it was entered on.
+inline constexpr int thread_ended = 71;
+
 }  // namespace cofounder::wire

@@ -83,7 +83,11 @@ class HostWorld {
   std::optional<Error> start() {
     host = std::make_unique<PluginHost>(
         loop, config,
-        HostPorts{*stores.owner, stores.values, stores.usage, http, {}, {}, {}, {}, {}, {}, {}, groups.get()},
+        HostPorts{*stores.owner, stores.values, stores.usage, http, {}, {}, {}, {},
+                  [this](std::string topic, std::string json) {
+                    events.push_back(std::move(topic) + " " + std::move(json));
+                  },
+                  {}, {}, groups.get()},
         "0.1.0");
     bool done = false;
     std::optional<Error> result;
@@ -165,6 +169,7 @@ class HostWorld {
   IdSource ids;
   std::string checkpoint;
   std::unique_ptr<ChildGroups> groups;
+  std::vector<std::string> events;  // that plugins published: "echo.topic {}"
   std::unique_ptr<PluginHost> host;
 
  private:

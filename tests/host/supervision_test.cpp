@@ -62,6 +62,29 @@ TEST(Supervision, OneThatFailsTooOftenIsQuarantinedUntilAnOperatorStartsIt) {
   EXPECT_TRUE(world.stop());
 }
 
+// The first restart comes at once; the second in a row waits, so what is between can be looked at.
+TEST(Supervision, BetweenItsDeathAndItsRestartItHasFailed) {
+  const std::string id = "segv-in-invoke";
+  IsolatedWorld world;
+  world.add_isolated(id);
+  ASSERT_EQ(world.start(), std::nullopt);
+  EXPECT_EQ(world.run(id + ".work").error.code, "plugin_crashed");
+  world.until([&] { return world.info(id).state == PluginState::ready; });
+  EXPECT_EQ(world.info(id).restarts, 1);
+  EXPECT_EQ(world.run(id + ".work").error.code, "plugin_crashed");
+  world.until([&] { return world.info(id).state == PluginState::failed && world.info(id).pid == 0; });
+  EXPECT_EQ(world.info(id).restarts, 1) << "it does not come back at once";
+  EXPECT_THAT(world.info(id).last_error.value_or(Error{}).message, HasSubstr("killed by signal 11"));
+  EXPECT_FALSE(world.host->capacity().contains(id));
+  const Error refused = world.run(id + ".work").error;
+  EXPECT_EQ(refused.code, "plugin_unavailable");
+  EXPECT_TRUE(refused.retryable);
+  world.until([&] { return world.info(id).state == PluginState::ready; });
+  EXPECT_EQ(world.info(id).restarts, 2);
+  EXPECT_TRUE(world.host->capacity().contains(id));
+  EXPECT_TRUE(world.stop());
+}
+
 TEST(Supervision, ANewFileEndsTheQuarantine) {
   const std::string id = "segv-in-invoke";
   IsolatedWorld world;
@@ -105,6 +128,52 @@ TEST(Supervision, OneThatIsStoppedForGoodIsMissed) {
   world.until([&] { return world.info("echo").restarts == 1; });
   EXPECT_TRUE(is_gone(pid));
   EXPECT_EQ(why_of(world, "echo").code, "plugin_silent");
+}
+
+// Soft limit of CPU time in seconds; "unlimited" when there is none.
+std::string cpu_limit_of(int pid) {
+  std::ifstream in{"/proc/" + std::to_string(pid) + "/limits"};
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words{line};
+    std::string max, cpu, time, soft;
+    if (words >> max >> cpu >> time >> soft && cpu == "cpu") return soft;
+  }
+  return "?";
+}
+
+TEST(Supervision, OneThatComputesForNobodyIsEnded) {
+  const std::string id = "spin-in-threads";
+  IsolatedWorld world;
+  world.add_isolated(id);
+  world.plugin(id).limits.idle_cpu_max = 1s;
+  ASSERT_EQ(world.start(), std::nullopt);
+  const int pid = world.info(id).pid;
+  EXPECT_NE(cpu_limit_of(pid), "unlimited");
+  EXPECT_NE(cpu_limit_of(pid), "?");
+  EXPECT_EQ(world.run(id + ".work").kind, Kind::succeeded);  // and leaves threads that spin
+  world.until([&] { return world.info(id).restarts == 1; });
+  EXPECT_TRUE(is_gone(pid));
+  EXPECT_EQ(why_of(world, id).code, "plugin_spinning");
+  EXPECT_THAT(why_of(world, id).what, HasSubstr("CPU time while nothing was asked of it"));
+  world.until([&] { return world.info(id).state == PluginState::ready; });
+  EXPECT_TRUE(world.stop());
+}
+
+TEST(Supervision, OneThatComputesForACallIsNot) {
+  IsolatedWorld world;
+  world.add_isolated("spin");
+  world.plugin("spin").limits.idle_cpu_max = 1s;
+  world.plugin("spin").deadlines.grace = 100ms;
+  ASSERT_EQ(world.start(), std::nullopt);
+  const int pid = world.info("spin").pid;
+  const auto attempt = world.begin("spin.work");
+  for (int looks = 0; looks < 2; ++looks) {
+    const std::string before = cpu_limit_of(pid);
+    world.until([&] { return cpu_limit_of(pid) != before; });  // it moves on
+  }
+  EXPECT_FALSE(attempt->outcome);
+  EXPECT_EQ(world.info("spin").restarts, 0);
+  EXPECT_NE(world.cancel(attempt, CancelReason::requested).kind, Kind::succeeded);
 }
 
 TEST(Supervision, ItsMemoryIsLimited) {

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// cofounderctl plugin reload, against the real daemon.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "core/ctl/command.hpp"
+#include "tests/support/real_daemon.hpp"
+
+namespace cofounder::test {
+namespace {
+
+struct Said {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+// What an operator sees of `words`.
+Said run_ctl(const RealDaemon& daemon, std::vector<std::string> words) {
+  std::ostringstream out, err;
+  std::istringstream in;
+  ctl::Session session{ctl::UnixHttp{{}}, false, out, err, in, false, false};
+  words.insert(words.begin(), {"--socket", daemon.socket().string()});
+  const int code = ctl::run_ctl(words, session);
+  return {code, out.str(), err.str()};
+}
+
+class PluginReload : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    put("next-good");
+    daemon.configure(std::string{"[plugin.next]\nisolation = \""} + GetParam() + "\"\n");
+    ASSERT_TRUE(daemon.start()) << daemon.log();
+  }
+  // As a package does it: a new file under the old name.
+  void put(const std::string& fixture, const std::string& more = {}) {
+    const auto from = std::filesystem::path{COFOUNDER_BINARY_DIR} / "fixtures" / (fixture + ".so");
+    const auto next = daemon.folder() / "next.so";
+    write_file(next, read_file(from) + more);  // bytes after the end of an ELF file do no harm
+    std::filesystem::rename(next, daemon.plugins() / "next.so");
+  }
+  json::Document plugin() { return parse(daemon.get("/v1/plugins/next").body); }
+  bool works() {
+    return daemon.wait_for_state(daemon.submit(R"({"op":"next.work"})"), "succeeded");
+  }
+  Said reload() { return run_ctl(daemon, {"plugin", "reload", "next"}); }
+
+  RealDaemon daemon{{"plugins/hello.so"}};
+};
+
+TEST_P(PluginReload, SaysWhichGenerationIsReady) {
+  EXPECT_EQ(plugin().root().integer_or("generation", 0), 1);
+  const std::string before = plugin().root().string_or("sha256", "");
+  for (int generation = 2; generation <= 3; ++generation) {
+    put("next-good", std::to_string(generation));
+    const Said said = reload();
+    EXPECT_EQ(said.code, 0) << said.err;
+    EXPECT_EQ(said.out, "next: ready, generation " + std::to_string(generation) + "\n");
+    EXPECT_EQ(plugin().root().integer_or("generation", 0), generation);
+    EXPECT_NE(plugin().root().string_or("sha256", ""), before);
+    EXPECT_TRUE(works());
+  }
+  EXPECT_EQ(plugin().root().integer_or("restarts", -1), 0);
+  EXPECT_EQ(daemon.stop(), 0) << daemon.log();
+}
+
+TEST_P(PluginReload, ThatFailsSaysWhyAndTheOldOneStays) {
+  const json::Document before = plugin();
+  for (const std::string hook : {"start", "probe"}) {
+    put("next-bad-" + hook);
+    const Said said = reload();
+    EXPECT_NE(said.code, 0);
+    EXPECT_NE(said.err.find("the next generation is not fit: " + hook), std::string::npos) << said.err;
+    EXPECT_EQ(said.out, "");
+    const auto answer = daemon.call("POST", "/v1/plugins/next/reload");
+    EXPECT_GE(answer.status, 400);
+    EXPECT_EQ(error_code(answer), "not_fit") << answer.body;
+    const json::Document now = plugin();
+    for (const char* name : {"state", "sha256"}) {
+      EXPECT_EQ(now.root().string_or(name, "-"), before.root().string_or(name, ""));
+    }
+    EXPECT_EQ(now.root().integer_or("generation", 0), 1);
+    EXPECT_EQ(now.root().integer_or("pid", 0), before.root().integer_or("pid", 0));
+    EXPECT_TRUE(works());
+  }
+  put("next-good", "mended");
+  EXPECT_EQ(reload().code, 0);
+  EXPECT_EQ(plugin().root().integer_or("generation", 0), 2);
+  EXPECT_EQ(daemon.stop(), 0) << daemon.log();
+}
+
+// Code that was loaded into the daemon's own process stays there.
+TEST_P(PluginReload, NinthGenerationOfCodeIsRefusedInTheDaemonsProcess) {
+  const bool isolated = std::string_view{GetParam()} == "process";
+  for (int generation = 2; generation <= 8; ++generation) {
+    put("next-good", std::to_string(generation));
+    ASSERT_EQ(reload().code, 0) << generation;
+  }
+  put("next-good", "9");
+  const Said said = reload();
+  if (isolated) {
+    EXPECT_EQ(said.code, 0) << said.err;
+  } else {
+    EXPECT_NE(said.code, 0);
+    EXPECT_NE(said.err.find("8 versions of it are in the daemon's memory"), std::string::npos) << said.err;
+    EXPECT_NE(said.err.find("restart the daemon, or set isolation = \"process\""), std::string::npos)
+        << said.err;
+  }
+  EXPECT_EQ(plugin().root().integer_or("generation", 0), isolated ? 9 : 8);
+  EXPECT_TRUE(works());
+  EXPECT_EQ(daemon.stop(), 0) << daemon.log();
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, PluginReload, testing::Values("in-process", "process"),
+                         [](const auto& mode) {
+                           return std::string{mode.param} == "process" ? "Process" : "InProcess";
+                         });
+
+}  // namespace
+}  // namespace cofounder::test
