@@ -49,10 +49,10 @@ struct PluginConfig {
     int log_lines_per_second_max = 200;
     int tasks_per_second_max = 1000;
     std::uint64_t memory_bytes_max = 1u << 30;  // of an isolated plugin's process
-    Milliseconds idle_cpu_max{60'000};           // of that process, while nothing is asked of it
     int threads_max = 512;    // of an isolated plugin, besides `threads`; where there are cgroups
     int cpu_percent_max = 0;  // of an isolated plugin, 0: no limit; where there are cgroups
     int cpu_seconds_max = 0;  // of an isolated plugin's process in all its life, 0: no limit
+    Milliseconds idle_cpu_max{60'000};           // of that process, while nothing is asked of it
     int processes_max = 16;  // programs that run
     std::uint64_t process_output_bytes_max = 16u << 20;  // kept of each, until the plugin takes it
   } limits;

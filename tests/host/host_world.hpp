@@ -168,8 +168,8 @@ class HostWorld {
   std::filesystem::path folder;
   IdSource ids;
   std::string checkpoint;
-  std::vector<std::string> events;  // that plugins published: "echo.topic {}"
   std::unique_ptr<ChildGroups> groups;
+  std::vector<std::string> events;  // that plugins published: "echo.topic {}"
   std::unique_ptr<PluginHost> host;
 
  private:
