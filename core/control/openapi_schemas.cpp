@@ -3,9 +3,10 @@
 
 namespace cofounder {
 
+namespace {
+
 // JSON Schema (2020-12), as OpenAPI 3.1 takes it.  A test holds real answers against it.
-std::string_view openapi_schemas() noexcept {
-  return R"json({
+constexpr std::string_view schemas = R"json({
 "Error":{"type":"object","required":["error"],"properties":{"error":{"$ref":"#/components/schemas/Reason"}}},
 "Reason":{"type":"object","required":["code","message","retryable"],"properties":{
   "code":{"type":"string","description":"Stable, for machines"},"message":{"type":"string"},
@@ -100,6 +101,9 @@ std::string_view openapi_schemas() noexcept {
 "Reloaded":{"type":"object","properties":{"reloaded":{"type":"boolean"}}},
 "Drain":{"type":"object","properties":{"draining":{"type":"boolean"},"running":{"type":"integer"}}}
 })json";
-}
+
+}  // namespace
+
+std::string_view openapi_schemas() noexcept { return schemas; }
 
 }  // namespace cofounder

@@ -13,7 +13,7 @@ fail() { echo "outside.sh: $*" >&2; exit 1; }
 one_symbol() {
   symbols=$(nm -D --defined-only "$1" | awk '{print $NF}')
   [ "$symbols" = cof_plugin_entry_v1 ] || fail "$1 shows: $symbols"
-  readelf -n "$1" | grep -q cofounder || fail "$1 has no manifest note"
+  readelf -n "$1" | grep cofounder >/dev/null || fail "$1 has no manifest note"
 }
 
 "$cmake" --install "$build" --component sdk --prefix "$work/sdk" >/dev/null

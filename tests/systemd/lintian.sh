@@ -34,10 +34,10 @@ expect "$sdk" '/usr/include/cofounder/plugin\.h' '/usr/include/cofounder/plugin\
 # The programs are stripped, and what they need was found by looking at them.
 dpkg-deb -x "$daemon" "$folder"
 for program in "$folder"/usr/sbin/cofounderd "$folder"/usr/bin/cofounderctl "$folder"/usr/lib/cofounderd/plugins/*.so; do
-  ! readelf --sections --wide "$program" | grep -q ' \.symtab ' || { echo "$program is not stripped"; exit 1; }
+  ! readelf --sections --wide "$program" | grep ' \.symtab ' >/dev/null || { echo "$program is not stripped"; exit 1; }
 done
 for library in libc6 libcurl4 libsqlite3-0 libsystemd0; do
-  dpkg-deb -f "$daemon" Depends | grep -q "$library" || { echo "no dependency on $library"; exit 1; }
+  dpkg-deb -f "$daemon" Depends | grep "$library" >/dev/null || { echo "no dependency on $library"; exit 1; }
 done
 [ "$(dpkg-deb --ctrl-tarfile "$daemon" | tar -xO ./conffiles | grep -c ^/etc/cofounderd/)" -ge 1 ] ||
   { echo "the configuration is no conffile"; exit 1; }
