@@ -138,7 +138,9 @@ if len(sys.argv) > 2:
     # Optimised code compares long words in pieces, so that the beginning of one may be all there is.
     strings = {found.decode() for found in re.findall(rb"--[a-z][a-z-]+", program)}
     whole = {option for word in strings for option in options if option.startswith(word)}
-    unknown = {word for word in strings if not any(option.startswith(word) for option in options)}
+    # Machine code has such letters by chance, but not that many.
+    unknown = {word for word in strings
+               if len(word) > 6 and not any(option.startswith(word) for option in options)}
     compare("options in the program", whole | unknown, options)
     variables = set(re.findall(rb"\bCOFOUNDER[A-Z]*_[A-Z_]+\b", program))
     if variables:
