@@ -194,11 +194,14 @@ void add_numbered_doors(Filter& filter) {
   filter.deny("ioctl", low_half(1, TIOCSTI));
   filter.allow("personality", low_half(0, 0xffff'ffffU));  // the question
   filter.deny("personality", argument(0, SCMP_CMP_LT, 0xffff'ffffU));
-  // Its own limits; it can only lower them.  And the processors it runs on.
-  for (const char* name : {"prlimit64", "sched_setaffinity"}) {
-    filter.allow(name, argument(0, SCMP_CMP_EQ, 0));
-    filter.deny(name, argument(0, SCMP_CMP_NE, 0));
-  }
+  // What its own limits are.  Not to set them: of RLIMIT_CPU only the soft one limits it, which the
+  // daemon moves on while there is work.
+  filter.allow("prlimit64", argument(0, SCMP_CMP_EQ, 0), argument(2, SCMP_CMP_EQ, 0));
+  filter.deny("prlimit64", argument(0, SCMP_CMP_NE, 0));
+  filter.deny("prlimit64", argument(2, SCMP_CMP_NE, 0));
+  // The processors that it runs on itself.
+  filter.allow("sched_setaffinity", argument(0, SCMP_CMP_EQ, 0));
+  filter.deny("sched_setaffinity", argument(0, SCMP_CMP_NE, 0));
   // send(), but no sendto() with an address.
   filter.allow("sendto", argument(4, SCMP_CMP_EQ, 0));
   filter.deny("sendto", argument(4, SCMP_CMP_NE, 0));

@@ -148,6 +148,8 @@ std::map<std::string_view, Act> processes() {
   acts["ptrace_parent"] = raw(SYS_ptrace, PTRACE_ATTACH, parent, 0, 0);
   acts["read_parent"] = raw(SYS_process_vm_readv, parent, nullptr, 0, nullptr, 0, 0);
   acts["write_parent"] = raw(SYS_process_vm_writev, parent, nullptr, 0, nullptr, 0, 0);
+  static const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+  acts["limit_itself"] = raw(SYS_prlimit64, 0, RLIMIT_CPU, &none, nullptr);
   acts["limit_parent"] = raw(SYS_prlimit64, parent, RLIMIT_NOFILE, nullptr, nullptr);
   acts["affinity_parent"] = raw(SYS_sched_setaffinity, parent, 0, nullptr);
   acts["priority_parent"] = raw(SYS_setpriority, PRIO_PROCESS, parent, 19);
