@@ -51,10 +51,8 @@ struct PluginConfig {
     std::uint64_t memory_bytes_max = 1u << 30;  // of an isolated plugin's process
     int threads_max = 512;    // of an isolated plugin, besides `threads`; where there are cgroups
     int cpu_percent_max = 0;  // of an isolated plugin, 0: no limit; where there are cgroups
-    // CPU time of an isolated plugin's process: in all its life, work included (0: no limit), and while
-    // nothing is asked of it.  The first is a budget, the second tells one that spins.
-    int cpu_seconds_max = 0;
-    Milliseconds idle_cpu_max{60'000};
+    int cpu_seconds_max = 0;  // of an isolated plugin's process in all its life, 0: no limit
+    Milliseconds idle_cpu_max{60'000};           // of that process, while nothing is asked of it
     int processes_max = 16;  // programs that run
     std::uint64_t process_output_bytes_max = 16u << 20;  // kept of each, until the plugin takes it
   } limits;

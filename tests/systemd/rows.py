@@ -525,7 +525,8 @@ def upgrade(world):
 @row("upgrade with a store that an older version left")
 def older_schema(world):
     newest = newest_schema(world)
-    samples = sorted((world.source / "tests/vectors").glob("schema-*.sql"))
+    samples = [file for file in sorted((world.source / "tests/vectors").glob("schema-*.sql"))
+               if re.fullmatch(r"schema-\d+", file.stem)]
     expect(len(samples) == newest - 1, f"schema {newest} needs tests/vectors/schema-1.sql to "
            f"schema-{newest - 1}.sql, dumps of a store with a task that waits; there are {len(samples)}")
     box = world.box
