@@ -65,6 +65,10 @@ class Trial {
 
   void run() {
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    if (mode_ == Mode::process) {
+      const auto status = read_file("/proc/" + std::to_string(daemon_.child().pid()) + "/status");
+      EXPECT_EQ(status.find("\nUid:\t0\t"), std::string::npos) << "it runs as root";
+    }
     Neighbour neighbour{daemon_};
     start_tasks();
     for (const Row& row : rows_) {

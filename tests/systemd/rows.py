@@ -329,7 +329,8 @@ def credentials(world):
     box = world.box
     box.write("/etc/cofounderd/secret", SECRET, 0o600)
     world.drop_in("credential", "LoadCredential=cloudinary_api_secret:/etc/cofounderd/secret\n")
-    world.configure('[log]\nlevel = "debug"\n[plugin.cloudinary]\ncloud_name = "demo"\n'
+    # In a process of its own, which is looked at as well.
+    world.configure('[log]\nlevel = "debug"\n[plugin.cloudinary]\nisolation = "process"\ncloud_name = "demo"\n'
                     'api_key = "1234"\napi_secret = { credential = "cloudinary_api_secret" }\n')
     box.must("systemctl", "restart", UNIT)
     plugins = {plugin["id"]: plugin["state"] for plugin in world.ctl_json("status")["plugins"]}
@@ -345,6 +346,7 @@ def credentials(world):
         for file in (path, "/etc/cofounderd/secret",
                      *[f"/proc/{world.main_pid()}/{name}" for name in ("environ", "maps", "auxv")]):
             expect(box.run("cat", file, user=user).returncode != 0, f"{user} reads {file}")
+    expect(hosts_of(world), "there is no process of a plugin")
     for pid in box.processes_of("cofounderd"):
         seen = box.must("cat", f"/proc/{pid}/environ", f"/proc/{pid}/cmdline")
         expect(SECRET not in seen, f"process {pid} shows it")
