@@ -151,7 +151,9 @@ void RealDaemon::drop_root() {
   const fs::path own = folder() / "bin";
   fs::create_directory(own);
   for (const char* name : {"cofounderd", "cofounderd-plugin-host", "cofounderd-reaper"}) {
-    fs::copy_file(programs_ / name, own / name);
+    std::error_code error;  // on another disk, where it has to be copied
+    fs::create_hard_link(programs_ / name, own / name, error);
+    if (error) fs::copy_file(programs_ / name, own / name);
   }
   programs_ = own;
   for (const fs::path& part : {folder(), folder() / "state", folder() / "scratch"}) {
