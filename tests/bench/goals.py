@@ -46,7 +46,8 @@ class Table:
             if verdict == "MISSED":
                 self.missed.append(what)
         self.rows.append((what, f"{value:,.0f} {unit}" if value >= 10 else f"{value:.2f} {unit}",
-                          f"{limit:,.0f} {limit_name}" if limit else limit_name,
+                          f"{limit:,.0f} {limit_name}" if limit and limit >= 10 else
+                          f"{limit:.2f} {limit_name}" if limit else limit_name,
                           f"{ratio:.2f}" if ratio is not None else "", goal.text if goal else "", verdict))
 
     def lines(self):
