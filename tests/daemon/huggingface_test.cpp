@@ -192,11 +192,19 @@ TEST_F(HuggingFaceTest, EachFaultIsATypedError) {
   EXPECT_EQ(with(R"({"kind":"stream_break","pieces":3})"), "connection_lost");
   EXPECT_EQ(with(R"({"kind":"reset"})"), "connection_lost");
   EXPECT_EQ(with(R"({"kind":"silence"})"), "timed_out");
+  EXPECT_EQ(with(R"({"kind":"huge","content_type":"text/event-stream"})"), "event_too_big") << "a line without end";
+  EXPECT_EQ(with(R"({"kind":"huge"})"), "bad_answer");
+  EXPECT_EQ(with(R"({"kind":"latency","milliseconds":100})"), "") << "late, but right";
   const auto whole = [&](const std::string& fault) {
     faults(fault);
     return error_of(task("chat", chat()));
   };
   EXPECT_EQ(whole(R"({"kind":"truncate"})"), "connection_lost");
+  EXPECT_EQ(whole(R"({"kind":"reset"})"), "connection_lost");
+  EXPECT_EQ(whole(R"({"kind":"silence"})"), "timed_out");
+  EXPECT_EQ(whole(R"({"kind":"latency","milliseconds":100})"), "");
+  EXPECT_EQ(whole(R"({"kind":"status","status":503,)" + html + "}"), "provider_error");
+  EXPECT_EQ(whole(R"({"kind":"status","status":200,)" + html + "}"), "bad_answer");
   EXPECT_EQ(whole(R"({"kind":"huge"})"), "response_too_big");
   EXPECT_EQ(whole(R"({"kind":"drip","milliseconds":20})"), "timed_out");
   faults("");

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -173,7 +174,10 @@ bool Connection::write_pieces(const Response& response) {
   char size[24];
   bool is_first = true;
   while (auto piece = response.stream()) {
-    if (piece->empty()) continue;
+    if (piece->empty()) {  // nothing yet
+      ::poll(nullptr, 0, std::max(1, response.interval_ms));
+      continue;
+    }
     if (!std::exchange(is_first, false) && response.interval_ms > 0) {
       ::poll(nullptr, 0, response.interval_ms);
     }

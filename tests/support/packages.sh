@@ -10,7 +10,7 @@ build_packages=(
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-tidy-19 libclang-rt-19-dev nginx-light openssl
   sqlite3 systemd systemd-container util-linux procps prometheus python3-prometheus-client binutils
-  mandoc man-db debhelper dpkg-dev lintian valgrind libc6-dbg
+  mandoc man-db debhelper dpkg-dev lintian valgrind libc6-dbg python3-httpx python3-aiohttp
 )
 # For the official client of a provider; a node from elsewhere will do.
 if ! command -v npm >/dev/null; then test_packages+=(nodejs npm); fi
