@@ -34,6 +34,7 @@ struct Response {
   // A streamed answer instead of `body`: called until it returns nothing; each piece is sent at once.
   std::function<std::optional<std::string>()> stream;
   int interval_ms = 0;  // between two of its pieces
+  bool is_head = false;  // of HEAD: the body's length, without the body
 };
 
 // One misbehaviour, for one request.
