@@ -236,6 +236,8 @@ class Vertex : public Remote {
     request.idempotent = true;
     auto answer = co_await call(ctx, std::move(request));
     if (!answer) co_return answer.failure();
+    const auto name = text_in("Cloud Storage", *answer, "name");
+    if (!name) co_return name.failure();
     co_return sdk::Result<void>();
   }
 

@@ -10,6 +10,7 @@ namespace {
 
 struct Asked {
   std::string op, simulator, path, args;
+  bool has_body = true;  // of its right answer
 };
 
 struct Trouble {
@@ -41,9 +42,9 @@ class ProviderFaults : public ProviderWorld, public testing::WithParamInterface<
   }
   std::vector<Asked> uploads() const {
     return {{"fine-tuning.train", "openai", "/v1/files", train("openai")},
-            {"fine-tuning.train", "bedrock", "/bucket/", train("bedrock")},
+            {"fine-tuning.train", "bedrock", "/bucket/", train("bedrock"), false},
             {"fine-tuning.train", "vertex", "/b/bucket/o", train("gemini")},
-            {"fine-tuning.train", "ollama", "/api/blobs", train("ollama")}};
+            {"fine-tuning.train", "ollama", "/api/blobs", train("ollama"), false}};
   }
   std::vector<Asked> logins() const { return {{"fine-tuning.train", "vertex", "/token", train("gemini")}}; }
 
@@ -66,12 +67,20 @@ class ProviderFaults : public ProviderWorld, public testing::WithParamInterface<
       EXPECT_EQ(over.root().string_or("state", ""), "succeeded") << shown;
       return;
     }
-    // One that reads what comes, whatever it is called, is right, too.
-    const bool is_named = GetParam().name == "WrongContentType" && over.root().string_or("state", "") == "succeeded";
-    if (is_named) return;
-    EXPECT_EQ(over.root().string_or("state", ""), "failed") << shown;
+    const std::string state{over.root().string_or("state", "")};
+    // Whoever reads what comes, whatever it is called, is right, too; and where there is no body,
+    // nothing is wrong with it.
+    const bool is_spoilt = GetParam().fault.find("\"status\"") != std::string::npos || GetParam().name == "Reset" ||
+                           GetParam().name == "Silence" || GetParam().name == "HugeBody";
+    if (state == "succeeded" && (GetParam().name == "WrongContentType" || (!asked.has_body && !is_spoilt))) return;
+    // Bytes that come one by one are waited for until the task's own end.
+    if (state == "timed_out" && GetParam().name == "SlowDrip") return;
+    EXPECT_EQ(state, "failed") << shown;
     const json::View error = over.root().find("error");
-    EXPECT_TRUE(GetParam().codes.contains(std::string{error.string_or("code", "")})) << shown;
+    const std::string code{error.string_or("code", "")};
+    // Ollama's 200 says that the blob is there: it is the next answer that says that it is not.
+    const bool is_later = asked.path == "/api/blobs" && (code == "create_failed" || code == "bad_request");
+    EXPECT_TRUE(is_later || GetParam().codes.contains(code)) << shown;
     const std::string message{error.string_or("message", "")};
     EXPECT_FALSE(message.empty()) << shown;
     EXPECT_LT(message.size(), 2000u) << shown;
@@ -81,11 +90,13 @@ class ProviderFaults : public ProviderWorld, public testing::WithParamInterface<
 
 TEST_P(ProviderFaults, IsOneTypedErrorAtEachOperation) {
   start("0.6");
+  if (GetParam().name == "SlowDrip") timeout = "5s";
   const auto rss = daemon.rss_kib();
   for (const auto& all : {answers(), uploads(), logins()}) run(all);
   EXPECT_LT(daemon.rss_kib() - rss, 200 * 1024) << GetParam().name;
   EXPECT_TRUE(daemon.child().runs());
   // Nothing of it stays behind.
+  timeout = "20s";
   for (const Asked& one : answers()) {
     const auto over = wait_over(daemon.submit(task(one.op, one.args, 3)));
     EXPECT_EQ(over.root().string_or("state", ""), "succeeded") << one.op << over.root().text();
@@ -152,7 +163,7 @@ TEST_F(ProviderWorld, EachHeaderOfARateLimitIsObeyed) {
     for (const Asked& one : all) {
       // Cloudinary has a status of its own for it.
       const char* status = name == "X-FeatureRateLimit-Reset" && one.simulator == "cloudinary" ? "420" : "429";
-      inject(one.simulator, std::string{R"({"kind":"status","status":)"} + status + R"(,"body":"{}","headers":{")" + name + R"(":")" + value + "\"}}");
+      inject(one.simulator, std::string{R"({"count":-1,"kind":"status","status":)"} + status + R"(,"body":"{}","headers":{")" + name + R"(":")" + value + "\"}}");
       const std::string id = daemon.submit(task(one.op, one.args, 2));
       const std::string shown = name + ": " + value + " of " + one.simulator;
       ASSERT_TRUE(daemon.wait_for_state(id, "scheduled")) << shown << daemon.show(id).root().text();

@@ -39,6 +39,7 @@ class ProviderWorld : public testing::Test {
     make_files();
     daemon.configure(configuration(timeouts));
     ASSERT_TRUE(daemon.start()) << daemon.log();
+    for (const auto& [name, port] : ports) tcp_call(port, "DELETE", "/_requests");
   }
   std::string at(const std::string& name) const { return "\"http://127.0.0.1:" + std::to_string(ports.at(name)) + "\"\n"; }
   std::string file(const std::string& name) const { return (daemon.folder() / "files" / name).string(); }
@@ -46,8 +47,9 @@ class ProviderWorld : public testing::Test {
   void inject(const std::string& name, const std::string& list) {
     EXPECT_EQ(tcp_call(ports.at(name), "POST", "/_faults", R"({"faults":[)" + list + "]}").status, 200) << list;
   }
-  static std::string task(const std::string& op, const std::string& args, int attempts = 1) {
-    return R"({"op":")" + op + R"(","timeout":"20s","attempts_max":)" + std::to_string(attempts) + R"(,"args":)" + args + "}";
+  std::string timeout = "20s";  // of tasks
+  std::string task(const std::string& op, const std::string& args, int attempts = 1) const {
+    return R"({"op":")" + op + R"(","timeout":")" + timeout + R"(","attempts_max":)" + std::to_string(attempts) + R"(,"args":)" + args + "}";
   }
   json::Document wait_over(const std::string& id) {
     EXPECT_TRUE(wait_until([&] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // S3's uploads in parts.
+#include <algorithm>
 #include <cstdlib>
 
 #include "tests/simulators/bedrock.hpp"
@@ -28,6 +29,22 @@ std::string escaped(const std::string& text) {
     else out += c;
   }
   return out;
+}
+
+// Of names, which may lack a value, and values; nothing for malformed ones.
+std::optional<std::map<std::string, std::string>> parse_query(std::string text) {
+  std::map<std::string, std::string> query;
+  while (!text.empty()) {
+    const auto end = std::min(text.find('&'), text.size());
+    const std::string one = text.substr(0, end);
+    text.erase(0, end + 1);
+    const auto equals = std::min(one.find('='), one.size());
+    const auto name = percent_decode(one.substr(0, equals));
+    const auto value = percent_decode(equals == one.size() ? "" : one.substr(equals + 1));
+    if (!name || !value) return std::nullopt;
+    query[*name] = *value;
+  }
+  return query;
 }
 
 // The whole text as a number from 1; 0 for none.
@@ -94,14 +111,9 @@ std::optional<std::vector<std::pair<int, std::string>>> parse_parts(const std::s
 
 // GET of a bucket: the uploads that are not over.
 Response Bedrock::bucket_route(const Request& request, const std::string& bucket) const {
-  const auto form = parse_form(request.query);
-  bool is_list = false;
-  std::string prefix;
-  for (const auto& [name, value] : form.value_or(std::vector<std::pair<std::string, std::string>>{})) {
-    is_list |= name == "uploads";
-    if (name == "prefix") prefix = value;
-  }
-  if (!is_list) return s3_error(request, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+  auto query = parse_query(request.query);
+  if (!query || !query->contains("uploads")) return s3_error(request, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+  const std::string prefix = (*query)["prefix"];
   std::string rows;
   for (const auto& [id, upload] : uploads_) {
     const std::string key = upload.name.substr(bucket.size() + 1);
@@ -113,9 +125,9 @@ Response Bedrock::bucket_route(const Request& request, const std::string& bucket
 }
 
 Response Bedrock::upload_route(const Request& request, const std::string& name) {
-  const auto form = parse_form(request.query);
-  if (!form) return s3_error(request, 400, "InvalidURI", "Couldn't parse the specified URI.");
-  std::map<std::string, std::string> query{form->begin(), form->end()};
+  const auto parsed = parse_query(request.query);
+  if (!parsed) return s3_error(request, 400, "InvalidURI", "Couldn't parse the specified URI.");
+  std::map<std::string, std::string> query = *parsed;
   if (query.contains("uploads")) {
     if (request.method != "POST") return s3_error(request, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
     const std::string id = "upload-" + std::to_string(++uploads_begun_) + "-" + sha256_hex(name).substr(0, 40);
