@@ -100,7 +100,7 @@ TEST_F(HuggingFaceTest, EveryOperationAndWhatItCost) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "HF dead host, no streaming": the base URL is a setting; the first token is
+// The providers' facts, row 11: "HF dead host, no streaming": the base URL is a setting; the first token is
 // delivered before the last is sent.
 TEST_F(HuggingFaceTest, TheFirstTokenIsShownLongBeforeTheLastIsSent) {
   start({}, {"tokens=3000", "interval_ms=50"});  // two and a half minutes
@@ -135,7 +135,7 @@ TEST_F(HuggingFaceTest, TheFirstTokenIsShownLongBeforeTheLastIsSent) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "HF 503".
+// The providers' facts, row 12: "HF 503".
 TEST_F(HuggingFaceTest, ModelsThatLoadAndLimits) {
   start("wait_max_seconds = 2\n");
   const std::string loading = R"({"kind":"status","status":503,"path":"/v1/","count":COUNT,)"
@@ -212,7 +212,7 @@ TEST_F(HuggingFaceTest, EachFaultIsATypedError) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// The origin's row: start, 1,000 inferences, stop; facts section 10, "client cleanup list".  What
+// The origin's row: start, 1,000 inferences, stop; the providers' facts, row 13: "client cleanup list".  What
 // valgrind says of it: nothing_leaks.sh.
 TEST_F(HuggingFaceTest, AThousandInferencesLeaveNoConnection) {
   constexpr int count = 1000;

@@ -42,7 +42,7 @@ TEST_F(HuggingFacePluginTest, ChatsAndWritesDownWhatItCost) {
   EXPECT_EQ(host.requests.at(1).url, "https://router.huggingface.co/v1/models/openai/gpt-oss-120b");
 }
 
-// facts: "HF dead host, no streaming": the base URL is a setting; the first token is delivered
+// The providers' facts, row 11: "HF dead host, no streaming": the base URL is a setting; the first token is delivered
 // before the last is sent (end to end in tests/daemon/huggingface_test.cpp).
 TEST_F(HuggingFacePluginTest, StreamsTokensAsTheyCome) {
   Json other = config();

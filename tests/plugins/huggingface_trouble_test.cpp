@@ -16,7 +16,7 @@ HttpAnswer loading(double seconds) {
   return answer;
 }
 
-// facts: "HF 503": two 503 with estimated_time 0.2 then 200 -> one result.
+// The providers' facts, row 12: "HF 503": two 503 with estimated_time 0.2 then 200 -> one result.
 TEST_F(HuggingFacePluginTest, WaitsForAModelThatIsBeingLoaded) {
   host.start(config().dump());
   for (auto [op, args] : asking()) {
@@ -35,7 +35,7 @@ TEST_F(HuggingFacePluginTest, WaitsForAModelThatIsBeingLoaded) {
   }
 }
 
-// facts: "HF 503": endless 503 -> gives up after the cap.
+// The providers' facts, row 12: "HF 503": endless 503 -> gives up after the cap.
 TEST_F(HuggingFacePluginTest, GivesUpOnAModelThatNeverLoads) {
   host.start(config().dump());
   host.on_request = [](const auto&) { return loading(0.2); };

@@ -164,7 +164,8 @@ bool Connection::read_chunked(Request& request) {
 
 bool Connection::write_response(const Response& response) {
   if (!response.stream) {
-    return write_all(response_head(response, response.body.size(), keep_alive_) + response.body) && keep_alive_;
+    const std::string head = response_head(response, response.body.size(), keep_alive_);
+    return write_all(response.is_head ? head : head + response.body) && keep_alive_;
   }
   if (!write_all(response_head(response, 0, keep_alive_))) return false;
   return write_pieces(response) && write_all("0\r\n\r\n") && keep_alive_;

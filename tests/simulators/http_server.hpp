@@ -34,7 +34,8 @@ struct Response {
   // A streamed answer instead of `body`: called until it returns nothing; each piece is sent at once,
   // after an empty one it is asked again.
   std::function<std::optional<std::string>()> stream;
-  int interval_ms = 0;  // between two of its pieces; 0: as fast as they are taken
+  int interval_ms = 0;   // between two of its pieces; 0: as fast as they are taken
+  bool is_head = false;  // of HEAD: the body's length, without the body
 };
 
 // One misbehaviour, for one request.
