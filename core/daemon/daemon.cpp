@@ -53,7 +53,7 @@ struct Daemon::State {
 
   Loop loop;
   Clock& clock = loop.clock();
-  Stores stores = make_sqlite_store(loop, clock, store_options(config));
+  Stores stores = make_store(loop, clock, config);
   PricedUsage usage{stores.usage};
   TrafficMetrics traffic;
   http::Client client{loop, observed(client_options(config))};
@@ -112,7 +112,7 @@ struct Daemon::State {
                         plugins,
                         config,
                         version,
-                        "local",
+                        node_name(config),
                         [this](UniqueFunction<void(std::optional<Error>)> done) {
                           reload(std::move(done));
                         },

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/daemon/options.hpp"
 
+#include "core/store/postgres_store.hpp"
+
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 namespace cofounder {
@@ -20,12 +24,50 @@ Scheduler::Options scheduler_options(const Config& config) {
   return options;
 }
 
-SqliteOptions store_options(const Config& config) {
+std::string node_name(const Config& config) {
+  if (!config.store.node.empty()) return config.store.node;
+  // Alone with its file it needs no name.
+  if (config.store.kind == "sqlite") return "local";
+  std::array<char, 65> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+namespace {
+
+SqliteOptions sqlite_options(const Config& config) {
   SqliteOptions options;
   options.file =
       config.store.path.empty() ? config.paths.state / "cofounderd.db" : config.store.path;
+  options.node = node_name(config);
   options.retry = scheduler_options(config).retry;
   return options;
+}
+
+PostgresOptions postgres_options(const Config& config) {
+  PostgresOptions options;
+  options.dsn = config.store.dsn;
+  if (!config.store.password_credential.empty()) {
+    const SecretSource source{SecretSource::Kind::credential, config.store.password_credential};
+    options.password = [source] { return read_secret(source); };
+  }
+  options.schema = config.store.schema;
+  options.node = node_name(config);
+  options.prepare = config.store.prepare == "on"    ? PostgresPrepare::on
+                    : config.store.prepare == "off" ? PostgresPrepare::off
+                                                    : PostgresPrepare::automatic;
+  options.connections_max = config.store.connections_max;
+  options.retry = scheduler_options(config).retry;
+  return options;
+}
+
+}  // namespace
+
+Stores make_store(Loop& loop, const Clock& clock, const Config& config) {
+  if (config.store.kind == "postgres") {
+    return make_postgres_store(loop, clock, postgres_options(config));
+  }
+  return make_sqlite_store(loop, clock, sqlite_options(config));
 }
 
 http::Client::Options client_options(const Config& config) {

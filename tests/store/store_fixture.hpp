@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/store/postgres_store.hpp"
 #include "core/store/stores.hpp"
+#include "tests/store/postgres_cluster.hpp"
 #include "tests/support/fake_clock.hpp"
 
 #include <gtest/gtest.h>
@@ -44,7 +46,7 @@ class TemporaryFolder {
 // A store with what its listener heard.  Calls wait for their handler.
 class StoreDriver {
  public:
-  StoreDriver(Loop& loop, FakeClock& clock) : loop_{loop}, clock_{clock} {}
+  StoreDriver(Loop& loop, const Clock& clock) : loop_{loop}, clock_{clock} {}
 
   void use(Stores stores) {
     stores_.reset();
@@ -168,7 +170,7 @@ class StoreDriver {
 
  private:
   Loop& loop_;
-  FakeClock& clock_;
+  const Clock& clock_;
   std::optional<Stores> stores_;
 };
 
@@ -205,12 +207,24 @@ class StoreContract : public ::testing::TestWithParam<const char*> {
     driver.open().value();
   }
   bool is_memory() const { return std::string{GetParam()} == "memory"; }
+  bool is_postgres() const { return std::string{GetParam()} == "postgres"; }
   void make() {
     if (is_memory()) {
       driver.use(make_memory_store(loop, clock, "n1"));
       return;
     }
     driver.drop();
+    if (is_postgres()) {
+      if (!schema) schema.emplace();
+      PostgresOptions options;
+      options.dsn = postgres_dsn();
+      options.schema = schema->name();
+      options.node = "n1";
+      options.test_clock = &clock;
+      options.poll_every = options.poll_listening_every = Milliseconds{0};
+      driver.use(make_postgres_store(loop, clock, std::move(options)));
+      return;
+    }
     SqliteOptions options;
     options.file = folder.path() / "state.db";
     options.node = "n1";
@@ -242,6 +256,7 @@ class StoreContract : public ::testing::TestWithParam<const char*> {
   Loop loop;
   FakeClock clock;
   TemporaryFolder folder;
+  std::optional<PostgresSchema> schema;
   StoreDriver driver;
 };
 
