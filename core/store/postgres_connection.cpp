@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/store/postgres_connection.hpp"
 
-#include "core/base/text.hpp"
+#include "core/store/postgres_names.hpp"
 
 #include <libpq-fe.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cassert>
-#include <cstring>
 #include <utility>
 
 namespace cofounder {
@@ -16,30 +15,6 @@ namespace {
 
 constexpr int binary = 1;
 const std::string ask_backend = "SELECT pg_backend_pid()";
-
-// One line without what libpq adds around it.
-std::string one_line(const char* text) {
-  std::string line;
-  for (const char* at = text == nullptr ? "" : text; *at != '\0'; ++at) {
-    if (*at != '\n') {
-      line += *at;
-    } else if (at[1] != '\0') {
-      line += "; ";
-    }
-  }
-  return line;
-}
-
-PostgresFailure failure_of(const PGresult* result) {
-  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  PostgresFailure failure;
-  failure.state = state == nullptr ? "" : state;
-  failure.message = one_line(message == nullptr ? PQresultErrorMessage(result) : message);
-  // The server ends the session, or never had it: nothing else of the connection counts.
-  if (failure.state.starts_with("57P0") || failure.state.starts_with("08")) failure.state.clear();
-  return failure;
-}
 
 }  // namespace
 
@@ -57,8 +32,6 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
     UniqueFunction<void(PostgresAnswer)> done;
     std::deque<Expected> expected;
   };
-  enum class Named { asked, known };
-
   State(Loop& loop_, Options options_)
       : loop{loop_}, options{std::move(options_)}, descriptor{loop.context()} {}
 
@@ -72,7 +45,7 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
   bool pooled = false;
   bool dropped = false;  // the connection's owner is gone
   bool names = true;
-  std::map<const std::string*, Named> prepared;
+  PostgresNames prepared;
   std::deque<Running> running;
   TimerId timer = 0;
   UniqueFunction<void(std::optional<PostgresFailure>)> connected;
@@ -126,7 +99,7 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
 
   void refuse() {
     PostgresFailure failure;
-    failure.message = connection == nullptr ? "out of memory" : one_line(PQerrorMessage(connection));
+    failure.message = connection == nullptr ? "out of memory" : postgres_line(PQerrorMessage(connection));
     // libpq keeps the server's code only in its text; the caller tells the causes apart by it.
     lose(std::move(failure));
   }
@@ -174,28 +147,11 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
     }
     sent = sent && PQpipelineSync(connection) == 1;
     now.expected.push_back({Expected::Kind::end});
-    for (auto& [sql, state] : prepared) {
-      // Later trips cannot know whether this one will come so far.
-      if (state == Named::asked) asked_elsewhere.push_back(sql);
-    }
+    prepared.trip_sent();
     if (running.size() == 1) arm(options.answer_timeout, "the server did not answer in time");
-    if (!sent) return lose_soon(one_line(PQerrorMessage(connection)));
+    if (!sent) return lose_soon(postgres_line(PQerrorMessage(connection)));
     flush();
   }
-  std::vector<const std::string*> asked_elsewhere;
-
-  bool is_asked_elsewhere(const std::string* sql) const {
-    for (const std::string* other : asked_elsewhere) {
-      if (other == sql) return true;
-    }
-    return false;
-  }
-
-  static std::string name_of(const std::string& sql) {
-    // The same name means the same text, whoever gave it.
-    return "cofounder_" + std::to_string(std::hash<std::string>{}(sql));
-  }
-
   bool send(const PostgresTrip::Statement& statement, Running& now) {
     const auto& all = statement.params.values();
     std::vector<Oid> types;
@@ -211,14 +167,13 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
     }
     const std::vector<int> formats(all.size(), binary);
     const int count = static_cast<int>(all.size());
-    if (!names || !statement.is_kept || is_asked_elsewhere(statement.sql)) {
+    if (!names || !statement.is_kept || prepared.is_uncertain(statement.sql)) {
       now.expected.push_back({Expected::Kind::rows});
       return PQsendQueryParams(connection, statement.sql->c_str(), count, types.data(),
                                values.data(), lengths.data(), formats.data(), binary) == 1;
     }
-    const std::string name = name_of(*statement.sql);
-    if (!prepared.contains(statement.sql)) {
-      prepared.emplace(statement.sql, Named::asked);
+    const std::string name = PostgresNames::name_of(*statement.sql);
+    if (prepared.ask(statement.sql)) {
       now.expected.push_back({Expected::Kind::prepare, statement.sql});
       if (PQsendPrepare(connection, name.c_str(), statement.sql->c_str(), count, types.data()) !=
           1) {
@@ -233,7 +188,7 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
   void flush() {
     if (!open || writing) return;
     const int left = PQflush(connection);
-    if (left < 0) return lose_soon(one_line(PQerrorMessage(connection)));
+    if (left < 0) return lose_soon(postgres_line(PQerrorMessage(connection)));
     if (left == 0) return;
     writing = true;
     descriptor.async_wait(Descriptor::wait_write,
@@ -263,7 +218,7 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
     const auto self = shared_from_this();  // handlers may drop the connection
     if (!open) return;
     const bool alive = PQconsumeInput(connection) == 1;
-    const std::string why = alive ? std::string{} : one_line(PQerrorMessage(connection));
+    const std::string why = alive ? std::string{} : postgres_line(PQerrorMessage(connection));
     read_results();
     if (!open) return;
     if (!alive || PQstatus(connection) == CONNECTION_BAD) {
@@ -303,25 +258,16 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
       case PGRES_TUPLES_OK:
       case PGRES_COMMAND_OK:
         if (expected.kind == Expected::Kind::rows) now.answer.rows.push_back(std::move(rows));
-        if (expected.kind == Expected::Kind::prepare) settle_name(expected.sql, true);
+        if (expected.kind == Expected::Kind::prepare) prepared.settle(expected.sql, true);
         return;
       case PGRES_PIPELINE_SYNC:
         return;
       case PGRES_PIPELINE_ABORTED:
         break;
       default:
-        if (!now.answer.failure) now.answer.failure = failure_of(result);
+        if (!now.answer.failure) now.answer.failure = postgres_failure(result);
     }
-    if (expected.kind == Expected::Kind::prepare) settle_name(expected.sql, false);
-  }
-
-  void settle_name(const std::string* sql, bool known) {
-    std::erase(asked_elsewhere, sql);
-    if (known) {
-      prepared[sql] = Named::known;
-    } else {
-      prepared.erase(sql);
-    }
+    if (expected.kind == Expected::Kind::prepare) prepared.settle(expected.sql, false);
   }
 
   void complete() {

@@ -104,6 +104,19 @@ struct PostgresDialect {
   // Telling other nodes that there is work.
   std::string listen;
   std::string notify;
+
+ private:
+  // "%" becomes the schema, "@now" the time.
+  static std::string expanded(const std::string& schema, std::string_view text);
+  void say_opening(const std::string& schema);
+  void say_round(const std::string& schema);
+  void say_claims(const std::string& schema);
+  void say_writes(const std::string& schema);
+  void say_changes(const std::string& schema);
+  void say_schedules(const std::string& schema);
+  void say_values(const std::string& schema);
+  void say_usage(const std::string& schema);
+  void say_reads(const std::string& schema);
 };
 
 }  // namespace cofounder

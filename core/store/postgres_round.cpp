@@ -114,6 +114,7 @@ void PostgresWriter::done() {
   if (round->batch.submitted() > static_cast<std::int64_t>(round->claims.size())) notifier_.tell();
   // As many as a round takes: there may be more.
   if (round->claims.size() >= static_cast<std::size_t>(options_.rows_max)) look_ = true;
+  if (round->is_alone) look_ = true;
   for (PostgresRead& read : round->reads) reader_.read(std::move(read));
   deliver(std::move(round));
   pump();

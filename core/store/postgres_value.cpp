@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/store/postgres_value.hpp"
 
+#include "core/store/postgres_names.hpp"
+
 #include <libpq-fe.h>
 
 #include <utility>
@@ -150,6 +152,29 @@ std::int64_t PostgresRows::integer(int row, int column) const noexcept {
 std::optional<Time> PostgresRows::optional_time(int row, int column) const noexcept {
   if (is_null(row, column)) return std::nullopt;
   return time(row, column);
+}
+
+std::string postgres_line(const char* text) {
+  std::string line;
+  for (const char* at = text == nullptr ? "" : text; *at != '\0'; ++at) {
+    if (*at != '\n') {
+      line += *at;
+    } else if (at[1] != '\0') {
+      line += "; ";
+    }
+  }
+  return line;
+}
+
+PostgresFailure postgres_failure(const PGresult* result) {
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  PostgresFailure failure;
+  failure.state = state == nullptr ? "" : state;
+  failure.message = postgres_line(message == nullptr ? PQresultErrorMessage(result) : message);
+  // The server ends the session, or never had it: nothing else of the connection counts.
+  if (failure.state.starts_with("57P0") || failure.state.starts_with("08")) failure.state.clear();
+  return failure;
 }
 
 }  // namespace cofounder

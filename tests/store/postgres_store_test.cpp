@@ -283,6 +283,62 @@ TEST_F(PostgresStoreTest, WithoutNotificationsANodePolls) {
   EXPECT_EQ(second.claimed[0].key.task, 77U);
 }
 
+// PgBouncer in transaction mode: each transaction may have another session.
+TEST_F(PostgresStoreTest, APoolerOfTransactionsIsNoticed) {
+  options.dsn = postgres_dsn(postgres_socket() + "/pool");
+  options.poll_every = milliseconds{100};
+  open(first, options);
+  options.node = "n2";
+  open(second, options);
+  first.tasks().set_limits(limits(5));
+  second.tasks().set_limits(limits(5));
+  constexpr int tasks = 60;
+  std::set<TaskId> seen;
+  int ended = 0;
+  const auto work = [&](StoreDriver& driver) {
+    for (const ClaimedTask& task : driver.take_claimed()) {
+      EXPECT_TRUE(seen.insert(task.key.task).second) << "given out twice";
+      std::vector<Verdict> verdicts{verdict_of(task, Outcome::Kind::succeeded,
+                                               TaskState::succeeded, loop.clock().now())};
+      driver.tasks().finish(std::move(verdicts), [&](Result<std::vector<bool>> done) {
+        EXPECT_TRUE(done.value().at(0));
+        ++ended;
+      });
+    }
+  };
+  for (int i = 0; i < tasks; ++i) {
+    EXPECT_TRUE((i % 2 == 0 ? first : second).submit(new_task()).is_new);
+    EXPECT_TRUE(first.list({}).tasks.size() > 0);
+    work(first);
+    work(second);
+  }
+  first.until([&] {
+    work(first);
+    work(second);
+    return ended == tasks;
+  });
+  // Names would be found in the sessions that the pooler keeps.
+  PostgresHand pooled{options.dsn};
+  EXPECT_EQ(pooled.run("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%" +
+                       schema.name() + "%'"),
+            "0");
+}
+
+// Who insists on names behind such a pooler gets along all the same.
+TEST_F(PostgresStoreTest, NamesThatDoNotLastAreGivenUp) {
+  options.dsn = postgres_dsn(postgres_socket() + "/pool");
+  options.prepare = PostgresPrepare::on;
+  open(first, options);
+  options.node = "n2";
+  open(second, options);
+  for (int i = 0; i < 30; ++i) {
+    EXPECT_TRUE(first.submit(new_task()).is_new);
+    EXPECT_TRUE(second.submit(new_task()).is_new);
+    hand.run("SELECT 1");
+  }
+  EXPECT_EQ(first.counts().by_state.at(TaskState::ready), 60);
+}
+
 TEST_F(PostgresStoreTest, ANodeWhoseNameIsTakenStops) {
   open(first, options);
   first.limit(10);

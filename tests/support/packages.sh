@@ -10,7 +10,7 @@ build_packages=(
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-tidy-19 libclang-rt-19-dev nginx-light openssl
   sqlite3 systemd systemd-container util-linux procps prometheus python3-prometheus-client binutils
-  postgresql-15 mandoc man-db debhelper dpkg-dev lintian valgrind libc6-dbg
+  postgresql-15 pgbouncer mandoc man-db debhelper dpkg-dev lintian valgrind libc6-dbg
 )
 # For the official client of a provider; a node from elsewhere will do.
 if ! command -v npm >/dev/null; then test_packages+=(nodejs npm); fi
