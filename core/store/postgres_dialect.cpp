@@ -74,8 +74,10 @@ void PostgresDialect::say_opening(const std::string& schema) {
   rollback = "ROLLBACK";
   lock_schema = "SELECT pg_advisory_xact_lock(hashtextextended('cofounder ' || $1, 0))";
   find_schema =
-      "SELECT to_regnamespace(quote_ident($1)) IS NOT NULL,"
-      " to_regclass(quote_ident($1) || '.meta') IS NOT NULL,"
+      // The tables themselves, and not to_regclass(): that one may answer from before the lock.
+      "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1),"
+      " EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+      " WHERE n.nspname = $1 AND c.relname = 'meta'),"
       " current_setting('server_encoding'),"
       " pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean";
   create_schema = "CREATE SCHEMA " + quoted(schema);

@@ -18,6 +18,7 @@ PostgresNotifier::PostgresNotifier(Loop& loop, const PostgresOptions& options,
     : loop_{loop}, options_{options}, dialect_{dialect}, link_{loop, options, application_name} {
   link_.on_up = [this] {
     PostgresConnection& connection = *link_.connection();
+    if (wanted_ && timer_ == 0) send();
     // With prepare = "on" the pooler keeps sessions, whoever stands between.
     if (connection.is_pooled() && options_.prepare != PostgresPrepare::on) {
       log::warning(
@@ -63,7 +64,10 @@ void PostgresNotifier::tell() {
 void PostgresNotifier::send() {
   wanted_ = false;
   PostgresConnection* connection = link_.connection();
-  if (connection == nullptr) return;  // the others poll
+  if (connection == nullptr) {
+    wanted_ = true;  // once it is there
+    return;
+  }
   PostgresTrip trip;
   trip.add(dialect_.notify);
   connection->run(std::move(trip), [](const PostgresAnswer&) {});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What only PostgreSQL has: nodes, its own clock, and many ways to be set up wrongly.
-#include "tests/store/store_fixture.hpp"
+// What only PostgreSQL has: nodes, poolers, and its own clock.
+#include "tests/store/postgres_fixture.hpp"
 
 #include <gmock/gmock.h>
 
@@ -10,7 +10,6 @@ namespace cofounder::test {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 using std::chrono::milliseconds;
 
 // The wall clock of a machine whose owner does not care.
@@ -31,133 +30,6 @@ class WrongClock final : public Clock {
   Clock& real_;
   Milliseconds off_;
 };
-
-class PostgresStoreTest : public ::testing::Test {
- protected:
-  PostgresStoreTest() {
-    options.dsn = postgres_dsn();
-    options.schema = schema.name();
-    options.node = "n1";
-  }
-  std::string at(const std::string& table) const { return schema.name() + "." + table; }
-  void open(StoreDriver& driver, const PostgresOptions& with) {
-    driver.use(make_postgres_store(loop, loop.clock(), with));
-    driver.open().value();
-  }
-  Error refused(const PostgresOptions& with) {
-    StoreDriver driver{loop, loop.clock()};
-    driver.use(make_postgres_store(loop, loop.clock(), with));
-    auto opened = driver.open();
-    EXPECT_FALSE(opened);
-    if (opened) return {};
-    EXPECT_THAT(opened.error().message + opened.error().hint, Not(HasSubstr("horse")));
-    EXPECT_FALSE(opened.error().hint.empty()) << opened.error().message;
-    return opened.error();
-  }
-  static ClaimLimits limits(int most) {
-    ClaimLimits made;
-    made.running_max = most;
-    made.plugin_max = {{"hello", most}};
-    return made;
-  }
-
-  Loop loop;
-  PostgresSchema schema;
-  PostgresHand hand;
-  PostgresOptions options;
-  StoreDriver first{loop, loop.clock()};
-  StoreDriver second{loop, loop.clock()};
-};
-
-// ---- set up wrongly --------------------------------------------------------------------------
-
-TEST_F(PostgresStoreTest, AServerThatIsNotThereIsSaidToBe) {
-  options.dsn = "host=/nowhere user=postgres dbname=postgres";
-  const Error error = refused(options);
-  EXPECT_EQ(error.code, "store_unavailable");
-  EXPECT_TRUE(error.retryable);
-  EXPECT_THAT(error.message, HasSubstr("cannot be reached"));
-  options.dsn = "host=name.invalid user=postgres";
-  EXPECT_THAT(refused(options).message, HasSubstr("name.invalid"));
-}
-
-TEST_F(PostgresStoreTest, AConnectionStringThatCannotBeReadIsNotRepeated) {
-  options.dsn = "host=/tmp =horse";
-  const Error error = refused(options);
-  EXPECT_EQ(error.code, "store_unusable");
-  options.dsn = "service=horse";
-  EXPECT_THAT(refused(options).message, HasSubstr("service"));
-}
-
-TEST_F(PostgresStoreTest, AWrongPasswordIsSaidWithoutIt) {
-  options.dsn = postgres_dsn(postgres_socket(), "somebody", "locked");
-  Error error = refused(options);
-  EXPECT_EQ(error.code, "store_unusable");
-  EXPECT_THAT(error.hint, HasSubstr("password"));
-  options.password = [] { return Result<std::string>{std::string{"wrong horse"}}; };
-  error = refused(options);
-  EXPECT_THAT(error.message, HasSubstr("password authentication failed"));
-  options.password = [] {
-    return Result<std::string>{make_error("secret_missing", "There is no credential.")};
-  };
-  StoreDriver driver{loop, loop.clock()};
-  driver.use(make_postgres_store(loop, loop.clock(), options));
-  EXPECT_EQ(driver.open().error().code, "secret_missing");
-}
-
-TEST_F(PostgresStoreTest, TheRightPasswordOpens) {
-  options.dsn = postgres_dsn(postgres_socket(), "somebody", "locked");
-  options.password = [] { return Result<std::string>{std::string{"correct horse"}}; };
-  open(first, options);
-  EXPECT_TRUE(first.submit(new_task()).is_new);
-  first.close();
-  PostgresHand{options.dsn + " password='correct horse'"}.run("DROP SCHEMA " + schema.name() +
-                                                              " CASCADE");
-}
-
-TEST_F(PostgresStoreTest, AnUnknownDatabaseRoleOrEncodingIsSaid) {
-  options.dsn = postgres_dsn(postgres_socket(), "postgres", "absent");
-  EXPECT_THAT(refused(options).hint, HasSubstr("createdb"));
-  options.dsn = postgres_dsn(postgres_socket(), "nobody_of_ours");
-  EXPECT_THAT(refused(options).hint, HasSubstr("createuser"));
-  options.dsn = postgres_dsn(postgres_socket(), "postgres", "latin");
-  const Error error = refused(options);
-  EXPECT_THAT(error.message, HasSubstr("LATIN1"));
-  EXPECT_THAT(error.hint, HasSubstr("UTF8"));
-}
-
-TEST_F(PostgresStoreTest, ARoleWithoutRightsIsSaid) {
-  const std::string role = schema.name() + "_role";
-  hand.run("CREATE ROLE " + role + " LOGIN");
-  options.dsn = postgres_dsn(postgres_socket(), role);
-  Error error = refused(options);
-  EXPECT_EQ(error.code, "store_unusable");
-  EXPECT_THAT(error.hint, HasSubstr("GRANT CREATE"));
-  hand.run("ALTER ROLE " + role + " SET default_transaction_read_only = on");
-  error = refused(options);
-  EXPECT_THAT(error.message, HasSubstr("read-only"));
-  hand.run("DROP ROLE " + role);
-}
-
-TEST_F(PostgresStoreTest, ANewerSchemaIsRefused) {
-  open(first, options);
-  first.close();
-  hand.run("UPDATE " + at("meta") + " SET value = 99 WHERE name = 'version'");
-  const Error error = refused(options);
-  EXPECT_EQ(error.code, "store_unusable");
-  EXPECT_THAT(error.message, HasSubstr("version 99"));
-  hand.run("DELETE FROM " + at("meta"));
-  EXPECT_THAT(refused(options).message, HasSubstr("no version"));
-}
-
-TEST_F(PostgresStoreTest, ASchemaAlteredByHandIsSaid) {
-  open(first, options);
-  first.close();
-  hand.run("ALTER TABLE " + at("nodes") + " RENAME TO knots");
-  const Error error = refused(options);
-  EXPECT_EQ(error.code, "store_unusable");
-  EXPECT_THAT(error.hint, HasSubstr("not as the daemon made it"));
-}
 
 // ---- requests that cannot be served -----------------------------------------------------------
 
