@@ -87,7 +87,7 @@ class PostgresOther : public PostgresWrite {
  public:
   PostgresOther() noexcept : PostgresWrite{Kind::other} {}
   virtual void ask(PostgresTrip& trip, const PostgresPlace& place) = 0;
-  virtual void take(std::span<const PostgresRows> rows) = 0;  // one for each statement asked
+  virtual void take(std::span<const PostgresRows> answers) = 0;  // one for each statement asked
 };
 
 template <class T, class Ask, class Take>
@@ -96,7 +96,7 @@ class PostgresOtherOf final : public PostgresOther {
   PostgresOtherOf(TaskStore::Done<T> done, Ask ask, Take take)
       : done_{std::move(done)}, ask_{std::move(ask)}, take_{std::move(take)} {}
   void ask(PostgresTrip& trip, const PostgresPlace& place) override { ask_(trip, place); }
-  void take(std::span<const PostgresRows> rows) override { result_.emplace(take_(rows)); }
+  void take(std::span<const PostgresRows> answers) override { result_.emplace(take_(answers)); }
   void deliver() override {
     if (done_) done_(std::move(*result_));
   }
