@@ -99,6 +99,7 @@ struct Config {
     Milliseconds retry_first{1'000};
     Milliseconds retry_most{600'000};
     std::map<std::string, int> queues;  // [scheduler.queues] name = tasks running at once
+    std::map<std::string, int> cluster_queues;  // the same on all nodes together
   } scheduler;
   struct {
     std::filesystem::path socket = "/run/cofounderd/control.sock";

@@ -18,6 +18,14 @@ Scheduler::Options scheduler_options(const Config& config) {
   Scheduler::Options options;
   options.running_max = config.scheduler.running_max;
   options.queue_max = config.scheduler.queues;
+  options.queue_shared_max = config.scheduler.cluster_queues;
+  if (config.store.kind == "sqlite") {
+    // This node is all of them.
+    for (const auto& [name, most] : config.scheduler.cluster_queues) {
+      const auto [own, is_new] = options.queue_max.emplace(name, most);
+      if (!is_new) own->second = std::min(own->second, most);
+    }
+  }
   options.retention = config.scheduler.retention;
   options.retry.first = config.scheduler.retry_first;
   options.retry.most = config.scheduler.retry_most;
@@ -53,6 +61,13 @@ PostgresOptions postgres_options(const Config& config) {
   }
   options.schema = config.store.schema;
   options.node = node_name(config);
+  options.version = version;
+  // What runs is cancelled, and has ended a little after the grace.
+  Milliseconds ending = PluginConfig::Deadlines{}.grace;
+  for (const auto& [id, plugin] : config.plugin) ending = std::max(ending, plugin.deadlines.grace);
+  ending += Milliseconds{1'000};
+  options.end_claims_after =
+      std::clamp(options.lease - ending, 2 * options.beat_every, options.end_claims_after);
   options.prepare = config.store.prepare == "on"    ? PostgresPrepare::on
                     : config.store.prepare == "off" ? PostgresPrepare::off
                                                     : PostgresPrepare::automatic;

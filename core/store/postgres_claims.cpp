@@ -26,11 +26,27 @@ std::vector<std::int64_t> PostgresClaims::running() const {
   return ids;
 }
 
+std::vector<AttemptKey> PostgresClaims::attempts() const {
+  std::vector<AttemptKey> keys;
+  keys.reserve(running_.size());
+  for (const auto& [id, running] : running_) keys.push_back({id, running.attempt});
+  return keys;
+}
+
+bool PostgresClaims::free_shared(const std::vector<AttemptKey>& ending) const {
+  if (limits_.queue_shared_max.empty()) return false;
+  return std::any_of(ending.begin(), ending.end(), [this](const AttemptKey& key) {
+    const auto found = running_.find(key.task);
+    return found != running_.end() && limits_.queue_shared_max.contains(found->second.queue);
+  });
+}
+
 PostgresClaims::Room PostgresClaims::room(const std::vector<AttemptKey>& ending) const {
   Room room;
   room.total_ = limits_.running_max - static_cast<int>(running_.size());
   room.plugins_ = limits_.plugin_max;
   room.queues_ = limits_.queue_max;
+  room.shared_ = limits_.queue_shared_max;
   const auto use = [&room](const std::string& plugin, const std::string& queue, int by) {
     if (const auto at = room.plugins_.find(plugin); at != room.plugins_.end()) at->second -= by;
     if (const auto at = room.queues_.find(queue); at != room.queues_.end()) at->second -= by;
@@ -59,6 +75,15 @@ bool PostgresClaims::Room::is_open(const std::string& plugin, const std::string&
   return of_queue == queues_.end() || of_queue->second > 0;
 }
 
+void PostgresClaims::Room::hold(PostgresTrip& trip, const PostgresDialect& dialect,
+                                const std::string& schema) const {
+  std::vector<std::string> queues;
+  for (const auto& [queue, most] : shared_) queues.push_back(queue);
+  PostgresParams params;
+  params.add(schema).add(queues);
+  trip.add(dialect.hold_queues, std::move(params));
+}
+
 void PostgresClaims::Room::ask(PostgresTrip& trip, const PostgresDialect& dialect,
                                const std::optional<Time>& now, const std::string& node,
                                int rows_max) const {
@@ -78,6 +103,13 @@ void PostgresClaims::Room::ask(PostgresTrip& trip, const PostgresDialect& dialec
   PostgresParams params;
   params.add(now).add(node).add(std::min(total_, rows_max));
   params.add(plugins).add(of_plugin).add(queues).add(of_queue);
+  queues.clear();
+  of_queue.clear();
+  for (const auto& [queue, most] : shared_) {
+    queues.push_back(queue);
+    of_queue.push_back(most);
+  }
+  params.add(queues).add(of_queue);
   trip.add(dialect.claim, std::move(params));
 }
 

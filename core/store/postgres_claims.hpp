@@ -33,6 +33,9 @@ class PostgresClaims {
   void clear() { running_.clear(); }
   bool is_running(TaskId task) const { return running_.contains(task); }
   std::vector<std::int64_t> running() const;
+  std::vector<AttemptKey> attempts() const;
+  // These make room in a queue whose limit is one of all nodes.
+  bool free_shared(const std::vector<AttemptKey>& ending) const;
 
   // What may be claimed once `ending` have ended.
   class Room;
@@ -54,6 +57,10 @@ class PostgresClaims {
 class PostgresClaims::Room {
  public:
   bool is_full() const;
+  // Some of its queues have a limit of all nodes.
+  bool has_shared() const noexcept { return !shared_.empty(); }
+  // Adds the statement that asks for them, before the first that claims.
+  void hold(PostgresTrip& trip, const PostgresDialect& dialect, const std::string& schema) const;
   // Adds the statement that claims.
   void ask(PostgresTrip& trip, const PostgresDialect& dialect, const std::optional<Time>& now,
            const std::string& node, int rows_max) const;
@@ -69,6 +76,7 @@ class PostgresClaims::Room {
   int total_ = 0;
   std::map<std::string, int> plugins_;
   std::map<std::string, int> queues_;
+  std::map<std::string, int> shared_;  // at most, by all nodes
 };
 
 std::string plugin_of(const std::string& op);

@@ -82,20 +82,31 @@ void PostgresDialect::say_opening(const std::string& schema) {
       " pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean";
   create_schema = "CREATE SCHEMA " + quoted(schema);
   find_version = sql("SELECT value FROM %meta WHERE name = 'version'");
+  // Alive: its beat is new, and the server still has a session of it.  A daemon that was killed has
+  // none, and its successor need not wait.
+  find_namesake = sql(
+      "SELECT opened_at, seen_at, EXISTS (SELECT 1 FROM pg_stat_activity a"
+      " WHERE a.application_name = 'cofounderd ' || n.session) FROM %nodes n"
+      " WHERE name = $2 AND session <> $3 AND ended_at IS NULL AND seen_at > @now - $4");
+  forget_nodes = sql(
+      "DELETE FROM %nodes n WHERE seen_at < @now - 604800000"
+      " AND NOT EXISTS (SELECT 1 FROM %tasks t WHERE t.state = 2 AND t.owner = n.name)");
   // The smallest number that no node has; who asks holds the lock of the schema.
   enter_node = sql(
       "WITH free AS (SELECT coalesce((SELECT number FROM %nodes WHERE name = $2),"
       " (SELECT min(n) FROM generate_series(0, 511) AS g(n)"
       " WHERE NOT EXISTS (SELECT 1 FROM %nodes WHERE number = n))) AS number),"
-      " entered AS (INSERT INTO %nodes (name, number, session, opened_at)"
-      " SELECT $2, number, $3, @now FROM free"
-      " ON CONFLICT (name) DO UPDATE SET session = excluded.session,"
-      " opened_at = excluded.opened_at RETURNING number)"
+      " entered AS (INSERT INTO %nodes (name, number, session, version, opened_at, seen_at)"
+      " SELECT $2, number, $3, $4, @now, @now FROM free"
+      " ON CONFLICT (name) DO UPDATE SET session = excluded.session, version = excluded.version,"
+      " opened_at = excluded.opened_at, seen_at = excluded.seen_at, ended_at = NULL"
+      " RETURNING number, taken)"
       " SELECT number, greatest((SELECT max(id) FROM %tasks), (SELECT max(id) FROM %finished)),"
-      " @now FROM entered");
+      " @now, taken FROM entered");
+  goodbye = sql("UPDATE %nodes SET ended_at = @now, seen_at = @now WHERE name = $2 AND session = $3");
   find_lost = sql(
       "SELECT id, attempt, uncounted, op, queue, timeout, attempts_max, retry_on_timeout,"
-      " submitted_at, run_at, started_at FROM %tasks"
+      " submitted_at, run_at, started_at, cancelled FROM %tasks"
       " WHERE state = 2 AND owner = $1 AND NOT id = ANY($2::bigint[]) ORDER BY id");
   count_waiting = sql("SELECT count(*) FROM %tasks WHERE state < 2");
 }
@@ -108,6 +119,24 @@ void PostgresDialect::say_round(const std::string& schema) {
       "SELECT @now, (SELECT session FROM %nodes WHERE name = $2) IS NOT DISTINCT FROM $3,"
       " set_config('idle_in_transaction_session_timeout', '10000', true),"
       " set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)");
+  beat = sql(
+      "UPDATE %nodes SET seen_at = greatest(seen_at, @now) WHERE name = $2 AND session = $3"
+      " RETURNING taken");
+  // Of nodes that are gone.  One that beats in this moment holds its row, and is passed over.
+  take_over = sql(
+      "WITH gone AS MATERIALIZED (SELECT name FROM %nodes n WHERE name <> $2"
+      " AND (ended_at IS NOT NULL OR seen_at < @now - $3)"
+      " AND EXISTS (SELECT 1 FROM %tasks t WHERE t.state = 2 AND t.owner = n.name)"
+      " FOR NO KEY UPDATE SKIP LOCKED),"
+      " seen AS MATERIALIZED (SELECT id, owner FROM %tasks WHERE state = 2"
+      " AND owner = ANY(ARRAY(SELECT name FROM gone)) ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED),"
+      " told AS (UPDATE %nodes SET taken = taken + 1 WHERE name IN (SELECT owner FROM seen)),"
+      " taken AS (UPDATE %tasks SET owner = $2 WHERE id = ANY(ARRAY(SELECT id FROM seen))"
+      " RETURNING *)"
+      " SELECT t.id, t.attempt, t.uncounted, t.op, t.queue, t.timeout, t.attempts_max,"
+      " t.retry_on_timeout, t.submitted_at, t.run_at, t.started_at, t.cancelled, s.owner"
+      " FROM taken t JOIN seen s ON s.id = t.id ORDER BY s.owner, t.id");
+  find_cancelled = sql("SELECT id, attempt FROM %tasks WHERE cancelled AND owner = $1");
   tail = "SELECT pg_current_xact_id_if_assigned()::text::bigint";
   fate = "SELECT pg_xact_status($1::text::xid8)";
   end_session =
@@ -122,7 +151,19 @@ void PostgresDialect::say_claims(const std::string& schema) {
       "UPDATE %tasks SET state = 1 WHERE id = ANY(ARRAY(SELECT id FROM %tasks WHERE state = 0"
       " AND run_at <= @now ORDER BY run_at LIMIT 4096 FOR UPDATE SKIP LOCKED))");
 
-  // ($2 node, $3 how many, $4 plugins, $5 how many of each, $6 queues with a limit, $7 how many)
+  // Of queues whose limit is one of all nodes: who claims there does so alone, until its commit.
+  // Nobody waits for it, and what is claimed next knows which are held: it sees what was committed
+  // before the lock was free.
+  hold_queues = sql(
+      "WITH asked AS MATERIALIZED (SELECT queue FROM unnest($2::text[]) AS g(queue)"
+      " WHERE EXISTS (SELECT 1 FROM %tasks t WHERE t.state = 1 AND t.queue = g.queue)),"
+      " tried AS MATERIALIZED (SELECT queue, pg_try_advisory_xact_lock("
+      "hashtextextended('cofounder ' || $1 || ' ' || queue, 0)) AS held FROM asked)"
+      " SELECT count(*) FILTER (WHERE NOT held), set_config('cofounder.held',"
+      " coalesce(array_agg(queue) FILTER (WHERE held), '{}')::text, true) FROM tried");
+
+  // ($2 node, $3 how many, $4 plugins, $5 how many of each, $6 queues with a limit, $7 how many,
+  // $8 queues with a limit of all nodes, $9 how many)
   // A lane is a queue and a plugin; those that are full are passed over without reading them.
   claim = sql(
       "WITH RECURSIVE lanes AS ("
@@ -130,10 +171,15 @@ void PostgresDialect::say_claims(const std::string& schema) {
       " UNION ALL SELECT n.queue, n.plugin FROM lanes l CROSS JOIN LATERAL ("
       "SELECT queue, plugin FROM %tasks t WHERE t.state = 1"
       " AND (t.queue, t.plugin) > (l.queue, l.plugin) ORDER BY queue, plugin LIMIT 1) n),"
+      " shared AS MATERIALIZED (SELECT g.queue, CASE WHEN g.queue = ANY("
+      "coalesce(nullif(current_setting('cofounder.held', true), ''), '{}')::text[]) THEN"
+      " greatest(0, g.most - (SELECT count(*) FROM %tasks r WHERE r.state = 2 AND r.queue = g.queue))"
+      " ELSE 0 END AS free FROM unnest($8::text[], $9::bigint[]) AS g(queue, most)),"
       " open AS (SELECT l.queue, l.plugin, p.free AS plugin_free,"
-      " coalesce(q.free, $3) AS queue_free FROM lanes l"
+      " least(coalesce(q.free, $3), coalesce(s.free, $3)) AS queue_free FROM lanes l"
       " JOIN unnest($4::text[], $5::bigint[]) AS p(plugin, free) ON p.plugin = l.plugin"
-      " LEFT JOIN unnest($6::text[], $7::bigint[]) AS q(queue, free) ON q.queue = l.queue),"
+      " LEFT JOIN unnest($6::text[], $7::bigint[]) AS q(queue, free) ON q.queue = l.queue"
+      " LEFT JOIN shared s ON s.queue = l.queue),"
       " seen AS MATERIALIZED (SELECT c.*, o.plugin, o.queue, o.plugin_free, o.queue_free FROM open o"
       " CROSS JOIN LATERAL (SELECT t.id, t.priority, t.run_at FROM %tasks t WHERE t.state = 1"
       " AND t.queue = o.queue AND t.plugin = o.plugin ORDER BY t.priority DESC, t.run_at, t.id"

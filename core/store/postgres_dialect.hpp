@@ -43,12 +43,19 @@ struct PostgresDialect {
   std::string find_schema;   // -> schema exists, meta exists, encoding, is read-only
   std::string create_schema;
   std::string find_version;
-  std::string enter_node;    // ($1 now, $2 name, $3 session) -> number, newest id
+  std::string find_namesake; // ($1 now, $2 name, $3 session, $4 lease) -> since, seen, is alive
+  std::string forget_nodes;  // ($1 now): those that were not here for long
+  std::string enter_node;    // ($1 now, $2 name, $3 session, $4 version) -> number, newest id, now,
+                             // taken
   std::string find_lost;     // ($1 node, $2 but these) -> what runs under the name of the node
+  std::string goodbye;       // ($1 now, $2 node, $3 session)
   std::string count_waiting;
 
   // A round.
   std::string head;  // ($1 now, $2 node, $3 session) -> now, is the node still ours
+  std::string beat;  // ($1 now, $2 node, $3 session) -> taken; nothing: replaced
+  std::string take_over;  // ($1 now, $2 node, $3 lease, $4 how many) -> as find_lost, owner
+  std::string find_cancelled;  // ($1 node) -> id, attempt
   std::string tail;  // -> the transaction's number; NULL when it wrote nothing
   std::string fate;  // ($1 number of a transaction) -> "committed", "aborted", "in progress"
   std::string end_session;  // ($1 process, $2 application): a session of ours that we lost
@@ -65,6 +72,7 @@ struct PostgresDialect {
   std::string purge;
   std::string fold_counts;
   std::string promote;   // ($1 now): what became due is ready
+  std::string hold_queues;  // ($1 schema, $2 queues) -> how many another node holds just now
   std::string claim;
   std::string next_due;  // -> queue, plugin, earliest, how many were looked at, latest of them
 
@@ -100,6 +108,7 @@ struct PostgresDialect {
   std::string count_living;   // ($1 now, $2 first id, $3 since)
   std::string count_finished;
   std::string count_all_finished;
+  std::string nodes;  // ($1 now, $2 lease)
 
   // Telling other nodes that there is work.
   std::string listen;

@@ -58,6 +58,10 @@ void PostgresDialect::say_reads(const std::string& schema) {
   list_badly = sql(ended + finished + filter + " AND state > 3 AND state = $6" + page);
   list = sql("(" + std::string{living} + tasks + filter + " AND $6::bigint IS NULL" + page +
              ") UNION ALL (" + ended + finished + filter + page + ")" + page);
+  nodes = sql(
+      "SELECT name, version, CASE WHEN ended_at IS NOT NULL THEN 1 WHEN seen_at <= @now - $2 THEN 2"
+      " ELSE 0 END, opened_at, seen_at, (SELECT count(*) FROM %tasks t WHERE t.state = 2"
+      " AND t.owner = n.name) FROM %nodes n ORDER BY name");
   count_living = sql(
       "SELECT CASE WHEN state = 2 THEN 2 ELSE 0 END, queue, count(*),"
       " count(*) FILTER (WHERE run_at <= @now) FROM %tasks"

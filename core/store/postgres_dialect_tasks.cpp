@@ -44,8 +44,8 @@ void PostgresDialect::say_writes(const std::string& schema) {
   finish = sql(
       "WITH given AS (SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[],"
       " $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::bigint[],"
-      " $11::bigint[], $12::bytea[]) AS g(id, attempt, kind, state, error, ended_at, took, result,"
-      " run_at, uncounted, checkpoint)),"
+      " $11::bigint[], $12::bytea[], $15::text[]) AS g(id, attempt, kind, state, error, ended_at,"
+      " took, result, run_at, uncounted, checkpoint, node)),"
       " locked AS MATERIALIZED (SELECT id, attempt, started_at, op FROM %tasks"
       " WHERE id = ANY($2) AND state = 2 AND owner = $13 ORDER BY id FOR UPDATE),"
       " ours AS MATERIALIZED (SELECT l.started_at, l.op, g.* FROM locked l"
@@ -57,10 +57,10 @@ void PostgresDialect::say_writes(const std::string& schema) {
                     ", o.ended_at, o.took, o.result FROM gone t JOIN ours o ON o.id = t.id") +
       "), again AS (UPDATE %tasks t SET state = CASE WHEN o.run_at <= @now THEN 1 ELSE 0 END,"
       " run_at = o.run_at, uncounted = t.uncounted + o.uncounted,"
-      " error = coalesce(o.error, t.error), owner = NULL FROM ours o"
+      " error = coalesce(o.error, t.error), owner = NULL, cancelled = false FROM ours o"
       " WHERE o.id = t.id AND t.id = ANY(ARRAY(SELECT id FROM ours WHERE state < 3))),"
       " tried AS (INSERT INTO %attempts (task, attempt, node, started_at, ended_at, outcome, error)"
-      " SELECT id, attempt, $13, started_at, ended_at, kind, error FROM ours),"
+      " SELECT id, attempt, node, started_at, ended_at, kind, error FROM ours),"
       " noted AS (UPDATE %payloads p"
       " SET checkpoint = CASE WHEN o.state < 3 THEN o.checkpoint END FROM ours o"
       " WHERE o.id = p.id AND p.id = ANY(ARRAY(SELECT id FROM ours WHERE state >= 3 OR kind = $14))"
@@ -88,7 +88,8 @@ void PostgresDialect::say_writes(const std::string& schema) {
 void PostgresDialect::say_changes(const std::string& schema) {
   const auto sql = [&schema](std::string_view text) { return expanded(schema, text); };
   cancel = sql(
-      "WITH found AS MATERIALIZED (SELECT id, state FROM %tasks WHERE id = $2 FOR UPDATE),"
+      "WITH found AS MATERIALIZED (SELECT id, state, owner FROM %tasks WHERE id = $2"
+      " FOR UPDATE),"
       " gone AS (DELETE FROM %tasks"
       " WHERE id = ANY(ARRAY(SELECT id FROM found WHERE state < 2)) RETURNING *),"
       " kept AS (" +
@@ -97,7 +98,9 @@ void PostgresDialect::say_changes(const std::string& schema) {
       " WHERE id = ANY(ARRAY(SELECT id FROM gone)) AND checkpoint IS NOT NULL),"
       " counted AS (INSERT INTO %finished_changes (op, state, count, took)"
       " SELECT op, 5, 1, 0 FROM gone)"
-      " SELECT state FROM found");
+      ", told AS (UPDATE %tasks SET cancelled = true"
+      " WHERE id = ANY(ARRAY(SELECT id FROM found WHERE state = 2 AND owner <> $3)))"
+      " SELECT state, (SELECT owner FROM found) <> $3 FROM found");
   find_finished = sql("SELECT 1 FROM %finished WHERE id = $1");
 
   // The attempts of its former life do not count any more.

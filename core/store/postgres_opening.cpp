@@ -2,6 +2,7 @@
 #include "core/store/postgres_opening.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/text.hpp"
 #include "core/store/postgres_errors.hpp"
 
 #include <utility>
@@ -10,6 +11,9 @@ namespace cofounder {
 namespace {
 
 constexpr int tries_max = 20;
+// The server needs a moment to notice that a daemon was killed.
+constexpr int namesakes_max = 15;
+constexpr Milliseconds look_again_after{200};
 
 Error unusable(std::string message, std::string hint) {
   Error error = make_error("store_unusable", std::move(message));
@@ -88,37 +92,80 @@ void PostgresOpening::migrate(std::int64_t from, bool make_schema) {
       migration_.push_back(std::move(sql));
     }
   }
-  if (migration_.empty()) return enter();
+  if (migration_.empty()) return look_for_namesake();
   log::info("store: the schema " + options_.schema + " is brought from version " +
             std::to_string(from) + " to " + std::to_string(PostgresDialect::version));
   PostgresTrip trip;
   for (const std::string& sql : migration_) trip.add_once(sql);
-  send(std::move(trip), [this](const std::vector<PostgresRows>&) { enter(); });
+  send(std::move(trip), [this](const std::vector<PostgresRows>&) { look_for_namesake(); });
+}
+
+PostgresParams PostgresOpening::of_node() const {
+  PostgresParams params;
+  params.add(now()).add(options_.node);
+  return params;
+}
+
+std::optional<Time> PostgresOpening::now() const {
+  if (options_.test_clock == nullptr) return std::nullopt;
+  return options_.test_clock->now();
+}
+
+// Whoever has the lock of the schema sees everybody that entered before.
+void PostgresOpening::look_for_namesake() {
+  PostgresTrip trip;
+  trip.add(dialect_.find_namesake, of_node().add(session_).add(options_.lease));
+  send(std::move(trip), [this](const std::vector<PostgresRows>& rows) {
+    if (rows[0].empty() || !rows[0].boolean(0, 2)) return enter();
+    wait_for_namesake(rows[0].time(0, 0));
+  });
+}
+
+void PostgresOpening::wait_for_namesake(Time since) {
+  PostgresTrip trip;
+  trip.add(dialect_.rollback);
+  send(std::move(trip), [this, since](const std::vector<PostgresRows>&) {
+    if (++namesakes_ > namesakes_max) {
+      return fail(unusable("A daemon called " + options_.node + " uses the store since " +
+                               to_rfc3339(since) + ".",
+                           "Give each daemon a [store] node of its own, or stop the other one; "
+                           "cofounderctl node list shows them."));
+    }
+    timer_ = loop_.clock().call_after(look_again_after, [this] {
+      timer_ = 0;
+      begin();
+    });
+  });
 }
 
 void PostgresOpening::enter() {
-  const std::optional<Time> now =
-      options_.test_clock != nullptr ? std::optional{options_.test_clock->now()} : std::nullopt;
   PostgresTrip trip;
-  trip.add(dialect_.enter_node, PostgresParams{}.add(now).add(options_.node).add(session_));
+  trip.add(dialect_.forget_nodes, PostgresParams{}.add(now()));
+  trip.add(dialect_.enter_node, of_node().add(session_).add(options_.version));
   trip.add(dialect_.find_lost,
            PostgresParams{}.add(options_.node).add(std::vector<std::int64_t>{}));
   trip.add(dialect_.count_waiting);
   trip.add(dialect_.commit);
   send(std::move(trip), [this](std::vector<PostgresRows> rows) {
-    entered_.number = static_cast<std::uint32_t>(rows[0].integer(0, 0));
-    entered_.newest = rows[0].id(0, 1);
-    entered_.now = rows[0].time(0, 2);
-    entered_.lost = read_lost(rows[1]);
-    entered_.waiting = rows[2].integer(0, 0);
+    if (rows[1].is_null(0, 0)) {
+      return fail(unusable("There are more than 512 nodes in the schema " + options_.schema + ".",
+                           "Take out of its table nodes those that will not come back."));
+    }
+    entered_.number = static_cast<std::uint32_t>(rows[1].integer(0, 0));
+    entered_.newest = rows[1].id(0, 1);
+    entered_.now = rows[1].time(0, 2);
+    entered_.taken = rows[1].integer(0, 3);
+    entered_.lost = read_lost(rows[2]);
+    entered_.waiting = rows[3].integer(0, 0);
     std::exchange(done_, nullptr)(std::move(entered_));
   });
 }
 
-std::vector<ClaimedTask> PostgresOpening::read_lost(const PostgresRows& rows) {
-  std::vector<ClaimedTask> all;
+std::vector<PostgresLost> PostgresOpening::read_lost(const PostgresRows& rows) {
+  std::vector<PostgresLost> all;
   for (int i = 0; i < rows.size(); ++i) {
-    ClaimedTask& task = all.emplace_back();
+    PostgresLost& lost = all.emplace_back();
+    ClaimedTask& task = lost.task;
     task.key = AttemptKey{rows.id(i, 0), rows.small(i, 1)};
     task.uncounted = rows.small(i, 2);
     task.op = rows.text(i, 3);
@@ -129,6 +176,8 @@ std::vector<ClaimedTask> PostgresOpening::read_lost(const PostgresRows& rows) {
     task.submitted_at = rows.time(i, 8);
     task.run_at = rows.time(i, 9);
     task.started_at = rows.time(i, 10);
+    lost.is_cancelled = rows.boolean(i, 11);
+    if (rows.columns() > 12) lost.ran_on = rows.text(i, 12);
   }
   return all;
 }

@@ -16,8 +16,9 @@ constexpr Milliseconds ask_again_after{100};
 
 void PostgresWriter::connection_up() {
   if (state_ == State::opening) {
+    entered_at_ = loop_.clock().mono();
     opening_ =
-        std::make_unique<PostgresOpening>(*link_.connection(), options_, dialect_, session_);
+        std::make_unique<PostgresOpening>(loop_, *link_.connection(), options_, dialect_, session_);
     opening_->run([this](Result<PostgresOpening::Entered> result) { entered(std::move(result)); });
     return;
   }
@@ -58,6 +59,8 @@ void PostgresWriter::entered(Result<PostgresOpening::Entered> result) {
   opening_result_.recovered = static_cast<std::int64_t>(result->lost.size());
   recover(std::move(result->lost), Outcome::Kind::lost);
   state_ = State::open;
+  taken_ = result->taken;
+  lease_.start(entered_at_);
   former_backend_ = link_.connection()->backend();
   notifier_.start();
   poll_later();
@@ -65,16 +68,26 @@ void PostgresWriter::entered(Result<PostgresOpening::Entered> result) {
 }
 
 // Ends attempts that nobody makes any more; when the store is being opened, its caller is told then.
-void PostgresWriter::recover(std::vector<ClaimedTask> lost, Outcome::Kind kind) {
+void PostgresWriter::recover(std::vector<PostgresLost> lost, Outcome::Kind kind) {
   std::vector<Verdict> verdicts;
-  for (const ClaimedTask& task : lost) {
+  std::string ran_on;
+  for (const PostgresLost& one : lost) {
+    if (one.ran_on != ran_on && !verdicts.empty()) {
+      finish_lost(std::exchange(verdicts, {}), ran_on);
+    }
+    ran_on = one.ran_on;
     Outcome outcome;
-    outcome.kind = kind;
+    outcome.kind = one.is_cancelled ? Outcome::Kind::cancelled : kind;
+    if (one.is_cancelled) outcome.error = make_error("cancelled", "cancelled while it ran");
     const double chance = std::uniform_real_distribution<>{}(random_);
-    verdicts.push_back(decide(options_.retry, task, std::move(outcome), clock_.now(),
+    verdicts.push_back(decide(options_.retry, one.task, std::move(outcome), clock_.now(),
                               Milliseconds{0}, chance));
     if (!is_over(verdicts.back().state)) ++opening_result_.waiting;
   }
+  finish_lost(std::move(verdicts), ran_on);
+}
+
+void PostgresWriter::finish_lost(std::vector<Verdict> verdicts, const std::string& ran_on) {
   auto done = [this](const Result<std::vector<bool>>& saved) {
     if (!opened_) return;
     if (saved) {
@@ -83,7 +96,9 @@ void PostgresWriter::recover(std::vector<ClaimedTask> lost, Outcome::Kind kind) 
       std::exchange(opened_, nullptr)(saved.error());
     }
   };
-  waiting_.emplace_front(std::make_unique<PostgresFinish>(std::move(verdicts), std::move(done)));
+  auto finish = std::make_unique<PostgresFinish>(std::move(verdicts), std::move(done));
+  finish->ran_on = ran_on;
+  waiting_.emplace_front(std::move(finish));
 }
 
 // ---- a connection that broke ----------------------------------------------------------------
@@ -145,7 +160,7 @@ void PostgresWriter::find_orphans() {
   link_.connection()->run(std::move(trip), [this](PostgresAnswer answer) {
     if (answer.failure && answer.failure->is_lost()) return;
     if (answer.failure) return go_away(postgres_unavailable(*answer.failure));
-    if (!answer.rows[0].boolean(0, 1)) return go_away(postgres_replaced(options_.node));
+    if (!answer.rows[0].boolean(0, 1)) return replaced();
     auto lost = PostgresOpening::read_lost(answer.rows[1]);
     if (!lost.empty()) {
       log::warning("store: " + std::to_string(lost.size()) +
@@ -160,6 +175,7 @@ void PostgresWriter::go_on() {
   const bool was_away = state_ == State::away;
   loop_.clock().cancel(std::exchange(patience_timer_, 0));
   state_ = State::open;
+  lease_.server_is_back();
   if (was_away) {
     log::info("store: PostgreSQL can be used again");
     post([this] { front_->listener.on_availability(true, Error{}); });

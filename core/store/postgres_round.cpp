@@ -25,17 +25,22 @@ void PostgresWriter::send() {
   round.transaction = 0;
   round.is_committing = false;
   round.due = Time::max();
+  round.sent_at = loop_.clock().mono();
   const PostgresPlace here = place();
   PostgresTrip trip;
   trip.add(dialect_.begin);
   trip.add(dialect_.head, PostgresParams{}.add(here.now).add(options_.node).add(session_));
+  ask_lease(trip, here);
   round.first_write = trip.size();
   round.batch.ask(trip, here);
   round.room = claims_.room(round.batch.ending());
   // A write that may be the bad one is tried without anything else.
-  round.asks_claims = !is_closing_ && !round.is_alone && !round.room.is_full();
+  round.asks_claims =
+      !is_closing_ && !round.is_alone && !round.room.is_full() && lease_.check();
   if (round.asks_claims) {
     trip.add(dialect_.promote, PostgresParams{}.add(here.now));
+    if (round.room.has_shared()) round.room.hold(trip, dialect_, options_.schema);
+    round.claim = trip.size();
     round.room.ask(trip, dialect_, here.now, options_.node, options_.rows_max);
     trip.add(dialect_.next_due);
   }
@@ -50,18 +55,17 @@ void PostgresWriter::first_answer(PostgresAnswer answer) {
   Round& round = *round_;
   const auto& rows = answer.rows;
   see_clock(rows[1].time(0, 0));
-  if (!rows[1].boolean(0, 1)) {
-    const Error why = postgres_replaced(options_.node);
-    return roll_back([this, why] { go_away(why); });
+  if (!rows[1].boolean(0, 1) || !take_lease(rows)) {
+    return roll_back([this] { replaced(); });
   }
   round.transaction = rows.back().integer(0, 0);
   const std::span<const PostgresRows> all{rows};
   if (!round.batch.take(all.subspan(round.first_write, round.batch.statements()))) {
     return failed({"40001", "a unique key changed hands"});
   }
-  if (round.asks_claims &&
-      take_claims(rows[rows.size() - 3], rows[rows.size() - 2])) {
-    return claim_more();
+  if (round.asks_claims) {
+    round.is_held_back = round.room.has_shared() && rows[round.claim - 1].integer(0, 0) > 0;
+    if (take_claims(rows[round.claim], rows[round.claim + 1])) return claim_more();
   }
   commit();
 }
@@ -103,15 +107,18 @@ void PostgresWriter::commit() {
 void PostgresWriter::done() {
   std::unique_ptr<Round> round = std::move(round_);
   if (!settled_.empty()) settle(*round);
+  const bool frees_shared = claims_.free_shared(round->batch.ending());
   for (const AttemptKey& key : round->batch.ending()) claims_.ended(key);
   std::sort(round->claims.begin(), round->claims.end(),
             [](const PostgresClaims::Row& a, const PostgresClaims::Row& b) {
               return std::tuple{-a.priority, a.task.run_at, a.task.key.task} <
                      std::tuple{-b.priority, b.task.run_at, b.task.key.task};
             });
+  lease_settled(*round);
   for (const PostgresClaims::Row& row : round->claims) claims_.begun(row.task);
   // What it does not run itself may be for others.
-  if (round->batch.submitted() > static_cast<std::int64_t>(round->claims.size())) notifier_.tell();
+  const std::int64_t for_all = round->batch.submitted() + round->batch.given_back();
+  if (frees_shared || for_all > static_cast<std::int64_t>(round->claims.size())) notifier_.tell();
   // As many as a round takes: there may be more.
   if (round->claims.size() >= static_cast<std::size_t>(options_.rows_max)) look_ = true;
   if (round->is_alone) look_ = true;
@@ -161,6 +168,10 @@ void PostgresWriter::deliver(std::unique_ptr<Round> round) {
     }
     if (const auto front = weak.lock(); front && !claims.empty()) {
       front->listener.on_claimed(std::move(claims));
+    }
+    if (const auto front = weak.lock();
+        front && !round->cancelled.empty() && front->listener.on_cancelled) {
+      front->listener.on_cancelled(std::move(round->cancelled));
     }
     if (const auto front = weak.lock(); front && due) front->listener.on_next_due(*due);
   });

@@ -29,6 +29,7 @@ constexpr const char* version_1[] = {
       schedule text COLLATE "C",
       submitter text COLLATE "C" NOT NULL,
       error text,                         -- of the newest failed attempt, as JSON
+      cancelled boolean NOT NULL DEFAULT false,  -- its owner has to be told
       CHECK ((state = 2) = (owner IS NOT NULL))
     ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
             autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,
@@ -36,7 +37,8 @@ constexpr const char* version_1[] = {
     R"sql(CREATE INDEX tasks_ready ON %tasks (queue, plugin, priority DESC, run_at, id)
       WHERE state = 1)sql",
     "CREATE INDEX tasks_scheduled ON %tasks (run_at) WHERE state = 0",
-    "CREATE INDEX tasks_running ON %tasks (owner) WHERE state = 2",
+    "CREATE INDEX tasks_running ON %tasks (owner, queue) WHERE state = 2",
+    "CREATE INDEX tasks_cancelled ON %tasks (owner) WHERE cancelled",
     "CREATE UNIQUE INDEX tasks_unique_key ON %tasks (unique_key) WHERE unique_key IS NOT NULL",
 
     // Tasks that are over, until they are purged.
@@ -159,8 +161,12 @@ constexpr const char* version_1[] = {
       name text COLLATE "C" PRIMARY KEY,
       number smallint NOT NULL UNIQUE CHECK (number BETWEEN 0 AND 511),  -- in the ids it makes
       session text NOT NULL,
-      opened_at bigint NOT NULL
-    ))sql",
+      version text NOT NULL,
+      opened_at bigint NOT NULL,
+      seen_at bigint NOT NULL,            -- the newest beat
+      ended_at bigint,                    -- it said goodbye
+      taken bigint NOT NULL DEFAULT 0     -- how often others took its tasks over
+    ) WITH (fillfactor = 30, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0))sql",
 };
 
 constexpr const char* record_version[] = {

@@ -16,7 +16,8 @@ constexpr std::uint64_t fold_every = 2'000;
 class PostgresStore final : public TaskStore,
                             public ScheduleStore,
                             public KeyValueStore,
-                            public UsageStore {
+                            public UsageStore,
+                            public NodeStore {
  public:
   template <class T>
   using Done = TaskStore::Done<T>;
@@ -45,10 +46,17 @@ class PostgresStore final : public TaskStore,
         std::make_unique<PostgresCheckpoint>(attempt, std::move(state), std::move(done)));
   }
   void cancel(TaskId task, Time, Done<CancelResult> done) override {
+    auto is_elsewhere = std::make_shared<bool>(false);
     write<CancelResult>(
-        std::move(done),
+        [this, is_elsewhere, done = std::move(done)](Result<CancelResult> result) mutable {
+          if (result && *is_elsewhere) writer_.tell_others();
+          done(std::move(result));
+        },
         [task](PostgresTrip& trip, const PostgresPlace& place) { ask_cancel(trip, place, task); },
-        [](Answers rows) { return take_cancel(rows); });
+        [is_elsewhere](Answers rows) {
+          *is_elsewhere = !rows[0].empty() && rows[0].boolean(0, 1);
+          return take_cancel(rows);
+        });
   }
   void retry(TaskId task, Time, Done<RetryResult> done) override {
     write<RetryResult>(
@@ -84,8 +92,18 @@ class PostgresStore final : public TaskStore,
   }
   void close(UniqueFunction<void()> done) override { writer_.close(std::move(done)); }
 
-  // ScheduleStore.
+  // TaskStore and ScheduleStore.
   bool is_shared() const noexcept override { return true; }
+
+  // NodeStore.
+  void nodes(Done<std::vector<Node>> done) override {
+    PostgresTrip trip;
+    trip.add(dialect_.nodes, PostgresParams{}.add(writer_.place().now).add(options_.lease));
+    read<std::vector<Node>>(std::move(trip), std::move(done),
+                            [](const auto& rows) { return read_nodes(rows[0]); });
+  }
+
+  // ScheduleStore.
   void put_schedule(Schedule schedule, Done<bool> done) override {
     write<bool>(
         std::move(done),
@@ -254,7 +272,7 @@ class PostgresStore final : public TaskStore,
 Stores make_postgres_store(Loop& loop, const Clock& clock, PostgresOptions options) {
   auto store = std::make_unique<PostgresStore>(loop, clock, std::move(options));
   PostgresStore& all = *store;
-  return Stores{std::move(store), all, all, all, all};
+  return Stores{std::move(store), all, all, all, all, &all};
 }
 
 }  // namespace cofounder

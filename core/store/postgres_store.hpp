@@ -28,6 +28,10 @@ enum class PostgresPrepare { automatic, on, off };
 // things.  A node whose own clock is off by more than a second has its times (a delay, the next due
 // time) translated.
 //
+// Each node shows by a beat that it is alive; one that is silent for the time of a lease loses its
+// tasks to the others, and ends them itself before that: see PostgresLease.  One that was closed says
+// so, and its name is free at once.
+//
 // Nodes hear of new work by NOTIFY, which each sends at most every 5 ms and only for what it does not
 // run itself; a slow poll stands behind it.  Through a pooler there is only the poll: a task that
 // another node submits starts up to `poll_every` later.
@@ -37,6 +41,7 @@ struct PostgresOptions {
   std::function<Result<std::string>()> password;
   std::string schema = "cofounder";
   std::string node = "local";  // no two daemons of one schema share a name
+  std::string version;         // of the daemon, for those who look at the nodes
   PostgresPrepare prepare = PostgresPrepare::automatic;
   int connections_max = 4;  // one writes, one listens, the others read; at least 3
   RetryPolicy retry;        // for attempts lost in a crash
@@ -44,6 +49,15 @@ struct PostgresOptions {
   Milliseconds connect_timeout{10'000};
   Milliseconds answer_timeout{20'000};  // a server that is silent for so long counts as gone
   Milliseconds patience{5'000};  // a server that is gone for so long: callers are told
+  Milliseconds beat_every{2'000};       // how often a node shows that it is alive
+  // Not seen for so long: others take its tasks over.
+  Milliseconds lease{13'000};
+  // Connected for so long, a node judges whether others are alive: when the server was away, each of
+  // them had the time to come back.
+  Milliseconds judge_after{13'000};
+  // Not heard for so long: the node ends its tasks itself.  Less than `lease` by the time that this
+  // may take.
+  Milliseconds end_claims_after{8'000};
   Milliseconds poll_every{1'000};         // without NOTIFY; 0: never
   Milliseconds poll_listening_every{5'000};
   const Clock* test_clock = nullptr;  // tests only: decides instead of the database's

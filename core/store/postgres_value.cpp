@@ -131,6 +131,8 @@ void PostgresRows::Clear::operator()(pg_result* result) const noexcept { PQclear
 
 int PostgresRows::size() const noexcept { return result_ ? PQntuples(result_.get()) : 0; }
 
+int PostgresRows::columns() const noexcept { return result_ ? PQnfields(result_.get()) : 0; }
+
 bool PostgresRows::is_null(int row, int column) const noexcept {
   return PQgetisnull(result_.get(), row, column) != 0;
 }

@@ -71,6 +71,7 @@ class PostgresRows {
 
   int size() const noexcept;
   bool empty() const noexcept { return size() == 0; }
+  int columns() const noexcept;
   bool is_null(int row, int column) const noexcept;
   std::int64_t integer(int row, int column) const noexcept;  // NULL is 0
   int small(int row, int column) const noexcept { return static_cast<int>(integer(row, column)); }

@@ -28,7 +28,7 @@ void lock_space(PostgresTrip& trip, const PostgresPlace& place, const std::strin
 }  // namespace
 
 void ask_cancel(PostgresTrip& trip, const PostgresPlace& place, TaskId task) {
-  trip.add(place.dialect.cancel, PostgresParams{}.add(place.now).add(to_row(task)));
+  trip.add(place.dialect.cancel, PostgresParams{}.add(place.now).add(to_row(task)).add(place.node));
   trip.add(place.dialect.find_finished, PostgresParams{}.add(to_row(task)));
 }
 
@@ -184,6 +184,20 @@ PostgresTrip sum_of(const PostgresPlace& place, UsageStore::By by, Time from, Ti
   PostgresTrip trip;
   trip.add(*sql, PostgresParams{}.add(from).add(to));
   return trip;
+}
+
+std::vector<NodeStore::Node> read_nodes(const PostgresRows& rows) {
+  std::vector<NodeStore::Node> nodes;
+  for (int i = 0; i < rows.size(); ++i) {
+    NodeStore::Node& node = nodes.emplace_back();
+    node.name = rows.text(i, 0);
+    node.version = rows.text(i, 1);
+    node.state = static_cast<NodeStore::Node::State>(rows.integer(i, 2));
+    node.started_at = rows.time(i, 3);
+    node.seen_at = rows.time(i, 4);
+    node.running = rows.integer(i, 5);
+  }
+  return nodes;
 }
 
 std::vector<UsageStore::Sum> read_sums(const PostgresRows& rows) {

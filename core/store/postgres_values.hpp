@@ -45,6 +45,8 @@ void ask_record(PostgresTrip& trip, const PostgresPlace& place, const UsageStore
 PostgresTrip sum_of(const PostgresPlace& place, UsageStore::By by, Time from, Time to);
 std::vector<UsageStore::Sum> read_sums(const PostgresRows& rows);
 
+std::vector<NodeStore::Node> read_nodes(const PostgresRows& rows);
+
 PostgresTrip get_of(const PostgresPlace& place, TaskId task);
 std::optional<TaskRecord> read_record(const std::vector<PostgresRows>& rows);
 PostgresTrip list_of(const PostgresPlace& place, const TaskQuery& query);

@@ -125,7 +125,7 @@ void PostgresBatch::ask_finishes(PostgresTrip& trip, const PostgresPlace& place)
   has_verdicts_ = !ending().empty();
   if (!has_verdicts_) return;
   std::vector<std::int64_t> ids, attempts, kinds, states, ended, took, run_at, uncounted;
-  std::vector<std::string> errors, results, checkpoints;
+  std::vector<std::string> errors, results, checkpoints, nodes;
   std::set<AttemptKey> once;
   for (const PostgresFinish* finish : finishes) {
     for (const Verdict& verdict : finish->verdicts) {
@@ -143,13 +143,14 @@ void PostgresBatch::ask_finishes(PostgresTrip& trip, const PostgresPlace& place)
       run_at.push_back(run.time_since_epoch().count());
       uncounted.push_back(verdict.counts ? 0 : 1);
       checkpoints.push_back(outcome.checkpoint);
+      nodes.push_back(finish->ran_on.empty() ? place.node : finish->ran_on);
     }
   }
   PostgresParams params;
   params.add(place.now).add(ids).add(attempts).add(kinds).add(states).add_texts_or_null(errors);
   params.add(ended).add(took).add_texts_or_null(results).add(run_at).add(uncounted);
   params.add_bytes(checkpoints).add(place.node);
-  params.add(static_cast<int>(Outcome::Kind::deferred));
+  params.add(static_cast<int>(Outcome::Kind::deferred)).add(nodes);
   trip.add(place.dialect.finish, std::move(params));
 }
 
@@ -158,10 +159,14 @@ void PostgresBatch::take_finishes(const PostgresRows* rows) {
   for (int i = 0; rows != nullptr && i < rows->size(); ++i) {
     done.insert({rows->id(i, 0), rows->small(i, 1)});
   }
+  given_back_ = 0;
   for (PostgresFinish* finish : all<PostgresFinish>(PostgresWrite::Kind::finish)) {
     std::vector<bool> applied;
     applied.reserve(finish->verdicts.size());
-    for (const Verdict& verdict : finish->verdicts) applied.push_back(done.erase(verdict.key) == 1);
+    for (const Verdict& verdict : finish->verdicts) {
+      applied.push_back(done.erase(verdict.key) == 1);
+      if (applied.back() && verdict.outcome.kind == Outcome::Kind::stopped) ++given_back_;
+    }
     finish->result.emplace(std::move(applied));
   }
 }

@@ -72,6 +72,7 @@ struct PostgresCheckpoint final : PostgresWriteWith<bool> {
 struct PostgresFinish final : PostgresWriteWith<std::vector<bool>> {
   PostgresFinish(std::vector<Verdict> verdicts_, TaskStore::Done<std::vector<bool>> done);
   std::vector<Verdict> verdicts;
+  std::string ran_on;  // empty: on this node
 };
 
 struct PostgresSubmit final : PostgresWriteWith<std::vector<Submitted>> {
@@ -131,6 +132,7 @@ class PostgresBatch {
   bool take(std::span<const PostgresRows> rows);
   std::size_t statements() const noexcept { return statements_; }
   std::int64_t submitted() const noexcept { return submitted_; }  // new tasks
+  std::int64_t given_back() const noexcept { return given_back_; }
 
  private:
   template <class Write>
@@ -147,6 +149,7 @@ class PostgresBatch {
   Milliseconds ahead_{0};
   std::size_t statements_ = 0;
   std::int64_t submitted_ = 0;
+  std::int64_t given_back_ = 0;
   std::vector<std::size_t> others_;  // how many statements each of the others asked
 };
 

@@ -23,6 +23,7 @@ PostgresWriter::PostgresWriter(Loop& loop, const Clock& clock, const PostgresOpt
       // Of this process alone: it ends its own former sessions by this name.
       application_name_{"cofounderd " + session_},
       refusal_{store_closed()},
+      lease_{loop, options},
       random_{std::random_device{}()},
       link_{loop, options, application_name_},
       reader_{loop, options, dialect, application_name_},
@@ -30,12 +31,24 @@ PostgresWriter::PostgresWriter(Loop& loop, const Clock& clock, const PostgresOpt
   link_.on_up = [this] { connection_up(); };
   link_.on_down = [this](const Error& why) { connection_down(why); };
   reader_.on_idle = [this] { finish_closing(); };
-  notifier_.on_news = [this] { look(false); };
+  notifier_.on_news = [this] {
+    has_news_ = true;
+    look(false);
+  };
+  lease_.on_beat_due = [this] {
+    lease_.check();
+    look(false);
+  };
+  lease_.on_expired = [this] { lose_all("the database did not hear of this node for too long"); };
 }
 
 PostgresWriter::~PostgresWriter() {
   front_.reset();
-  for (TimerId* timer : {&poll_timer_, &patience_timer_, &again_timer_}) {
+  stop_timers();
+}
+
+void PostgresWriter::stop_timers() {
+  for (TimerId* timer : {&poll_timer_, &patience_timer_, &again_timer_, &held_timer_}) {
     loop_.clock().cancel(std::exchange(*timer, 0));
   }
 }
@@ -61,6 +74,7 @@ void PostgresWriter::open(TaskStore::Listener listener, TaskStore::Done<TaskStor
   front_->listener = std::move(listener);
   state_ = State::opening;
   is_closing_ = false;
+  said_goodbye_ = false;
   told_due_ = Time::max();
   claims_.clear();
   opened_ = std::move(done);
@@ -96,6 +110,7 @@ void PostgresWriter::set_limits(ClaimLimits limits) {
 void PostgresWriter::claim_due() { look(true); }
 
 void PostgresWriter::look(bool tell_always) {
+  if (is_closing_) return;
   look_ = true;
   tell_due_always_ = tell_due_always_ || tell_always;
   pump();
@@ -117,12 +132,13 @@ void PostgresWriter::finish_closing() {
       state_ == State::opening) {
     return;
   }
+  if (state_ == State::open && !std::exchange(said_goodbye_, true)) return say_goodbye();
+  if (is_saying_goodbye_) return;
   state_ = State::closed;
   refusal_ = store_closed();
   round_.reset();
-  for (TimerId* timer : {&poll_timer_, &patience_timer_, &again_timer_}) {
-    loop_.clock().cancel(std::exchange(*timer, 0));
-  }
+  stop_timers();
+  lease_.stop();
   // The links may be what calls us.
   post([this] {
     if (state_ != State::closed) return;

@@ -3,6 +3,7 @@
 
 #include "core/base/ids.hpp"
 #include "core/store/postgres_claims.hpp"
+#include "core/store/postgres_lease.hpp"
 #include "core/store/postgres_notifier.hpp"
 #include "core/store/postgres_opening.hpp"
 #include "core/store/postgres_reader.hpp"
@@ -35,6 +36,8 @@ class PostgresWriter {
   void set_limits(ClaimLimits limits);
   void claim_due();
   void close(UniqueFunction<void()> done);
+  // There is news for other nodes, and it is committed.
+  void tell_others() { notifier_.tell(); }
 
   PostgresPlace place();
   Milliseconds ahead() const noexcept { return ahead_; }
@@ -55,7 +58,15 @@ class PostgresWriter {
     std::vector<PostgresClaims::Row> claims;
     std::size_t first_write = 0;  // where in the trip the batch begins
     bool asks_claims = false;
-    bool asks_due = false;
+    std::size_t claim = 0;  // which statement of the trip claims
+    bool beats = false;
+    bool judges = false;  // other nodes
+    bool asks_cancelled = false;
+    Mono sent_at{};
+    std::int64_t taken = 0;
+    std::vector<PostgresLost> taken_over;
+    std::vector<AttemptKey> cancelled;
+    bool is_held_back = false;  // another node claims from a queue of ours just now
     Time due = Time::max();
     std::int64_t transaction = 0;  // 0: it wrote nothing
     bool is_committing = false;
@@ -72,9 +83,12 @@ class PostgresWriter {
   void refuse_round(const Error& why);
   void finish_closing();
   void poll_later();
+  void stop_timers();
 
   // postgres_round.cpp: a round's way.
   void send();
+  void ask_lease(PostgresTrip& trip, const PostgresPlace& here);
+  bool take_lease(const std::vector<PostgresRows>& rows);
   void first_answer(PostgresAnswer answer);
   void claim_more();
   void more_claims(PostgresAnswer answer);
@@ -95,7 +109,8 @@ class PostgresWriter {
   void connection_up();
   void connection_down(const Error& why);
   void entered(Result<PostgresOpening::Entered> result);
-  void recover(std::vector<ClaimedTask> lost, Outcome::Kind kind);
+  void recover(std::vector<PostgresLost> lost, Outcome::Kind kind);
+  void finish_lost(std::vector<Verdict> verdicts, const std::string& ran_on);
   void give_up_waiting();
   void go_away(const Error& why);
   void clear_former_session();
@@ -103,6 +118,14 @@ class PostgresWriter {
   void fate_known(const PostgresAnswer& answer);
   void find_orphans();
   void go_on();
+
+  // postgres_nodes.cpp: this node among the others.
+  void lose_all(const char* why);
+  void replaced();
+  void lease_settled(Round& round);
+  void give_back_claims(Round& round);
+  void take_over(std::vector<PostgresLost> tasks);
+  void say_goodbye();
 
   Loop& loop_;
   const Clock& clock_;
@@ -124,6 +147,12 @@ class PostgresWriter {
   std::deque<std::unique_ptr<PostgresWrite>> alone_;  // of a round that was refused
   std::unique_ptr<Round> round_;
   bool look_ = false;
+  bool has_news_ = false;
+  bool said_goodbye_ = false;
+  bool is_saying_goodbye_ = false;
+  PostgresLease lease_;
+  Mono entered_at_{};
+  std::int64_t taken_ = 0;  // how often others took over our tasks
   bool tell_due_always_ = false;
   Time told_due_ = Time::max();
   PostgresClaims claims_;
@@ -135,6 +164,7 @@ class PostgresWriter {
   TimerId poll_timer_ = 0;
   TimerId patience_timer_ = 0;
   TimerId again_timer_ = 0;
+  TimerId held_timer_ = 0;
   std::minstd_rand random_;
   PostgresLink link_;
   PostgresReader reader_;

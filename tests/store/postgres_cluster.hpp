@@ -11,6 +11,14 @@
 
 namespace cofounder::test {
 
+// Why none could be started; empty: one was.
+inline std::string postgres_absent() {
+  std::ifstream file{COFOUNDER_BINARY_DIR "/postgres/why"};
+  std::string why;
+  std::getline(file, why);
+  return why;
+}
+
 // Where the tests' PostgreSQL listens: tests/store/postgres_cluster started it for this ctest run.
 inline std::string postgres_socket() {
   std::ifstream file{COFOUNDER_BINARY_DIR "/postgres/socket"};

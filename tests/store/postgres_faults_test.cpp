@@ -2,7 +2,7 @@
 // What networks and servers do, while tasks are submitted and run: nothing that was acknowledged is
 // lost, nothing is done twice.
 #include "tests/store/fault_proxy.hpp"
-#include "tests/store/store_fixture.hpp"
+#include "tests/store/postgres_fixture.hpp"
 
 #include <functional>
 #include <map>
@@ -234,6 +234,30 @@ TEST_F(PostgresFaults, ADoubtThatLastsIsSaidAndIsSolvedLater) {
   EXPECT_TRUE(driver.finish(verdicts).value().at(0));
   EXPECT_EQ(count("finished"), 1);
   EXPECT_EQ(count("attempts"), 1);
+}
+
+// Others may run its tasks when it is not heard for long, so it ends them before.
+TEST_F(PostgresFaults, ANodeThatIsNotHeardEndsItsTasks) {
+  options.patience = milliseconds{100};
+  options.beat_every = milliseconds{50};
+  options.end_claims_after = milliseconds{1'000};
+  open();
+  driver.limit(10);
+  const TaskId id = driver.submit(new_task()).id;
+  driver.until([&] { return driver.claimed.size() == 1; });
+  const ClaimedTask claim = driver.take_claimed().front();
+  driver.lost.clear();  // on a machine that is busy it may have been late before
+  proxy.set_away(true);
+  driver.until([&] { return !driver.lost.empty(); });
+  EXPECT_EQ(driver.lost.at(0), claim.key);
+  proxy.set_away(false);
+  driver.until([&] { return driver.available; });
+  // Nobody took it, so what came of it still counts, and it is claimed again.
+  EXPECT_TRUE(driver.finish(
+      verdict_of(claim, Outcome::Kind::stopped, TaskState::scheduled, loop.clock().now())));
+  driver.until([&] { return !driver.claimed.empty(); });
+  EXPECT_EQ(driver.claimed.at(0).key, (AttemptKey{id, 2}));
+  EXPECT_EQ(driver.claimed.at(0).uncounted, 1);
 }
 
 }  // namespace

@@ -7,6 +7,16 @@
 
 namespace cofounder::test {
 
+// Skips the whole program where no PostgreSQL can be started.
+class NeedsPostgres final : public ::testing::Environment {
+ public:
+  void SetUp() override {
+    if (const std::string why = postgres_absent(); !why.empty()) GTEST_SKIP() << why;
+  }
+};
+inline ::testing::Environment* const needs_postgres =
+    ::testing::AddGlobalTestEnvironment(new NeedsPostgres);
+
 // Stores on the tests' PostgreSQL with its own clock, and a hand that looks into the tables.
 class PostgresStoreTest : public ::testing::Test {
  protected:

@@ -211,23 +211,6 @@ TEST_F(PostgresStoreTest, NamesThatDoNotLastAreGivenUp) {
   EXPECT_EQ(first.counts().by_state.at(TaskState::ready), 60);
 }
 
-TEST_F(PostgresStoreTest, ANodeWhoseNameIsTakenStops) {
-  open(first, options);
-  first.limit(10);
-  first.submit(new_task());
-  first.until([&] { return first.claimed.size() == 1; });
-  const ClaimedTask old = first.take_claimed().front();
-  open(second, options);
-  // What the first ran is lost with it, and it cannot say otherwise.
-  EXPECT_EQ(second.get(old.key.task)->attempts.at(0).outcome, "lost");
-  const auto late = first.finish(std::vector<Verdict>{
-      verdict_of(old, Outcome::Kind::succeeded, TaskState::succeeded, loop.clock().now())});
-  ASSERT_FALSE(late);
-  EXPECT_THAT(late.error().message, HasSubstr("under the name of this node"));
-  EXPECT_FALSE(first.available);
-  EXPECT_TRUE(second.submit(new_task()).is_new);
-}
-
 TEST_F(PostgresStoreTest, NodesThatOpenAtOnceMakeOneSchema) {
   std::vector<std::unique_ptr<StoreDriver>> nodes;
   int opened = 0;

@@ -91,6 +91,12 @@ class StoreDriver {
       available = is_available;
       unavailable_why = std::move(why);
     };
+    listener.on_lost = [this](const std::vector<AttemptKey>& keys) {
+      lost.insert(lost.end(), keys.begin(), keys.end());
+    };
+    listener.on_cancelled = [this](const std::vector<AttemptKey>& keys) {
+      cancelled.insert(cancelled.end(), keys.begin(), keys.end());
+    };
     return ask<TaskStore::Opened>(
         [&](auto done) { tasks().open(std::move(listener), std::move(done)); });
   }
@@ -162,7 +168,15 @@ class StoreDriver {
         .value();
   }
 
+  std::vector<NodeStore::Node> nodes() {
+    return ask<std::vector<NodeStore::Node>>(
+               [&](auto done) { stores_->nodes->nodes(std::move(done)); })
+        .value();
+  }
+
   std::vector<ClaimedTask> claimed;
+  std::vector<AttemptKey> lost;
+  std::vector<AttemptKey> cancelled;
   Time next_due = Time::max();
   int next_due_told = 0;
   bool available = true;
@@ -203,8 +217,12 @@ inline Verdict verdict_of(const ClaimedTask& task, Outcome::Kind kind, TaskState
 class StoreContract : public ::testing::TestWithParam<const char*> {
  protected:
   StoreContract() : driver{loop, clock} {
+    if (is_postgres() && !postgres_absent().empty()) return;
     make();
     driver.open().value();
+  }
+  void SetUp() override {
+    if (is_postgres() && !postgres_absent().empty()) GTEST_SKIP() << postgres_absent();
   }
   bool is_memory() const { return std::string{GetParam()} == "memory"; }
   bool is_postgres() const { return std::string{GetParam()} == "postgres"; }
