@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/daemon/options.hpp"
 
-#include "core/store/postgres_store.hpp"
-
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -41,8 +39,6 @@ std::string node_name(const Config& config) {
   return name.data();
 }
 
-namespace {
-
 SqliteOptions sqlite_options(const Config& config) {
   SqliteOptions options;
   options.file =
@@ -75,8 +71,6 @@ PostgresOptions postgres_options(const Config& config) {
   options.retry = scheduler_options(config).retry;
   return options;
 }
-
-}  // namespace
 
 Stores make_store(Loop& loop, const Clock& clock, const Config& config) {
   if (config.store.kind == "postgres") {

@@ -82,6 +82,8 @@ void PostgresDialect::say_opening(const std::string& schema) {
       " pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean";
   create_schema = "CREATE SCHEMA " + quoted(schema);
   find_version = sql("SELECT value FROM %meta WHERE name = 'version'");
+  find_altered = sql("SELECT what FROM %shape EXCEPT SELECT * FROM (" + shape(schema) +
+                     ") AS there ORDER BY 1 LIMIT 5");
   // Alive: its beat is new, and the server still has a session of it.  A daemon that was killed has
   // none, and its successor need not wait.
   find_namesake = sql(
@@ -97,7 +99,7 @@ void PostgresDialect::say_opening(const std::string& schema) {
       " (SELECT min(n) FROM generate_series(0, 511) AS g(n)"
       " WHERE NOT EXISTS (SELECT 1 FROM %nodes WHERE number = n))) AS number),"
       " entered AS (INSERT INTO %nodes (name, number, session, version, opened_at, seen_at)"
-      " SELECT $2, number, $3, $4, @now, @now FROM free"
+      " SELECT $2, number, $3, $4, @now, @now FROM free WHERE number IS NOT NULL"
       " ON CONFLICT (name) DO UPDATE SET session = excluded.session, version = excluded.version,"
       " opened_at = excluded.opened_at, seen_at = excluded.seen_at, ended_at = NULL"
       " RETURNING number, taken)"

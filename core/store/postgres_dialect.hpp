@@ -34,6 +34,8 @@ struct PostgresDialect {
   static std::vector<std::string> migration(const std::string& schema, std::int64_t to);
 
   static std::string quoted(const std::string& name);  // as an identifier
+  // The query for what the schema consists of: its columns and indexes, as texts.
+  static std::string shape(const std::string& schema);
 
   // Opening.
   std::string begin;
@@ -43,6 +45,7 @@ struct PostgresDialect {
   std::string find_schema;   // -> schema exists, meta exists, encoding, is read-only
   std::string create_schema;
   std::string find_version;
+  std::string find_altered;  // -> what a migration made and is not there any more
   std::string find_namesake; // ($1 now, $2 name, $3 session, $4 lease) -> since, seen, is alive
   std::string forget_nodes;  // ($1 now): those that were not here for long
   std::string enter_node;    // ($1 now, $2 name, $3 session, $4 version) -> number, newest id, now,

@@ -21,9 +21,10 @@ struct Advice {
 
 constexpr std::array<Advice, 10> advices = {{
     {"password authentication failed", true,
-     "Check user in [store] dsn and [store] password: the server does not take this password."},
+     "Check user in [store] dsn and [store] password_credential: the server does not take this "
+     "password."},
     {"no password supplied", true,
-     "Set [store] password to a credential, or name a passfile in [store] dsn."},
+     "Set [store] password_credential, or name a passfile in [store] dsn."},
     {"authentication failed", true,
      "Check user in [store] dsn, and pg_hba.conf and pg_ident.conf of the server."},
     {"pg_hba.conf", true, "Let the server's pg_hba.conf admit this user from this address."},

@@ -92,12 +92,27 @@ void PostgresOpening::migrate(std::int64_t from, bool make_schema) {
       migration_.push_back(std::move(sql));
     }
   }
-  if (migration_.empty()) return look_for_namesake();
+  if (migration_.empty()) return check_shape();
   log::info("store: the schema " + options_.schema + " is brought from version " +
             std::to_string(from) + " to " + std::to_string(PostgresDialect::version));
   PostgresTrip trip;
   for (const std::string& sql : migration_) trip.add_once(sql);
-  send(std::move(trip), [this](const std::vector<PostgresRows>&) { look_for_namesake(); });
+  send(std::move(trip), [this](const std::vector<PostgresRows>&) { check_shape(); });
+}
+
+void PostgresOpening::check_shape() {
+  PostgresTrip trip;
+  trip.add(dialect_.find_altered);
+  send(std::move(trip), [this](const std::vector<PostgresRows>& rows) {
+    if (rows[0].empty()) return look_for_namesake();
+    std::string missing;
+    for (int i = 0; i < rows[0].size(); ++i) {
+      missing += (i == 0 ? "" : ", ") + rows[0].string(i, 0);
+    }
+    fail(unusable("Somebody altered the schema " + options_.schema + ": it lacks " + missing + ".",
+                  "The schema is not as the daemon made it: restore it, or set another [store] "
+                  "schema."));
+  });
 }
 
 PostgresParams PostgresOpening::of_node() const {
@@ -147,7 +162,7 @@ void PostgresOpening::enter() {
   trip.add(dialect_.count_waiting);
   trip.add(dialect_.commit);
   send(std::move(trip), [this](std::vector<PostgresRows> rows) {
-    if (rows[1].is_null(0, 0)) {
+    if (rows[1].empty()) {
       return fail(unusable("There are more than 512 nodes in the schema " + options_.schema + ".",
                            "Take out of its table nodes those that will not come back."));
     }

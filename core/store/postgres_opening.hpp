@@ -51,6 +51,7 @@ class PostgresOpening {
   void begin();
   void read_version();
   void migrate(std::int64_t from, bool make_schema);
+  void check_shape();
   void look_for_namesake();
   void wait_for_namesake(Time since);
   void enter();

@@ -186,7 +186,22 @@ std::vector<std::string> PostgresDialect::migration(const std::string& schema, s
   if (to != 1) return all;
   for (const char* sql : version_1) add(sql);
   for (const char* sql : record_version) add(sql);
+  // So that what somebody alters by hand is noticed at the next start.
+  add("CREATE TABLE %shape (what text COLLATE \"C\" PRIMARY KEY)");
+  add("INSERT INTO %shape " + shape(schema));
   return all;
+}
+
+std::string PostgresDialect::shape(const std::string& schema) {
+  std::string name = "'";
+  for (const char c : schema) name += c == '\'' ? std::string{"''"} : std::string{c};
+  name += "'";
+  return "SELECT 'column ' || c.relname || '.' || a.attname || ' ' ||"
+         " format_type(a.atttypid, a.atttypmod) FROM pg_attribute a"
+         " JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+         " WHERE n.nspname = " + name + " AND c.relkind = 'r' AND a.attnum > 0"
+         " AND NOT a.attisdropped"
+         " UNION ALL SELECT 'index ' || indexname FROM pg_indexes WHERE schemaname = " + name;
 }
 
 }  // namespace cofounder

@@ -89,12 +89,13 @@ TEST_F(Nodes, WhatAKilledNodeRanIsDoneByTheOtherOnce) {
   const char* const work = R"({"op":"worker.work","args":{"ms":20},"attempts_max":10})";
   std::vector<std::string> ids = a.submit_many(work, 300);
   // Some that surely run when it dies.
-  const char* const longer = R"({"op":"worker.work","args":{"ms":4000},"attempts_max":10})";
+  const char* const longer =
+      R"({"op":"worker.work","args":{"ms":4000},"attempts_max":10,"priority":10})";
   for (const std::string& id : a.submit_many(longer, 20)) ids.push_back(id);
   for (const std::string& id : b.submit_many(work, 300)) ids.push_back(id);
   ASSERT_TRUE(wait_until([&] {
     return std::stoi(server.hand().run("SELECT count(*) FROM cofounder.tasks"
-                                       " WHERE state = 2 AND owner = 'a'")) > 0;
+                                       " WHERE state = 2 AND owner = 'a' AND priority = 10")) > 0;
   }));
   a.kill();
   const std::int64_t killed = boot_time();

@@ -94,6 +94,17 @@ TEST_F(PostgresSetup, ASchemaAlteredByHandIsSaid) {
   const Error error = refused(options);
   EXPECT_EQ(error.code, "store_unusable");
   EXPECT_THAT(error.hint, HasSubstr("not as the daemon made it"));
+  EXPECT_THAT(error.message, HasSubstr("column nodes.name text"));
+  hand.run("ALTER TABLE " + at("knots") + " RENAME TO nodes");
+  hand.run("ALTER TABLE " + at("tasks") + " ADD COLUMN ours text");  // which hurts nobody
+  open(second, options);
+  second.close();
+  for (const char* const change : {"ALTER TABLE %tasks ALTER COLUMN priority TYPE integer",
+                                   "DROP INDEX %tasks_unique_key", "DROP TABLE %shape CASCADE"}) {
+    std::string sql = change;
+    hand.run(sql.replace(sql.find('%'), 1, schema.name() + "."));
+    EXPECT_THAT(refused(options).hint, HasSubstr("not as the daemon made it")) << change;
+  }
 }
 
 }  // namespace

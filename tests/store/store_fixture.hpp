@@ -240,6 +240,8 @@ class StoreContract : public ::testing::TestWithParam<const char*> {
       options.node = "n1";
       options.test_clock = &clock;
       options.poll_every = options.poll_listening_every = Milliseconds{0};
+      // Nothing happens but what the test asks for.
+      options.beat_every = options.lease = options.end_claims_after = std::chrono::hours{10};
       driver.use(make_postgres_store(loop, clock, std::move(options)));
       return;
     }
