@@ -34,6 +34,7 @@ struct Stores {
   ScheduleStore& schedules;
   KeyValueStore& values;
   UsageStore& usage;
+  NodeStore* nodes = nullptr;  // of a store that several daemons share
 };
 
 // The lock file FILE.lock makes a second daemon fail in open() with code "store_locked".  A file
