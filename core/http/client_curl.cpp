@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/http/client_curl.hpp"
 
-#include <dlfcn.h>
+#include "core/base/late_library.hpp"
 
 #include <cassert>
 #include <string>
@@ -15,12 +15,6 @@ Error unavailable(const std::string& why) {
   return error;
 }
 
-template <class Function>
-bool look_up(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(::dlsym(library, name));
-  return function != nullptr;
-}
-
 Result<Curl> open_and_init() {
   Result<Curl> opened = open_curl("libcurl.so.4");
   if (opened && opened->global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -32,16 +26,15 @@ Result<Curl> open_and_init() {
 }  // namespace
 
 Result<Curl> open_curl(const char* name) {
-  void* const library = ::dlopen(name, RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return unavailable(::dlerror());
+  const Result<LateLibrary> library = LateLibrary::open(name);
+  if (!library) return unavailable(library.error().message);
   Curl functions;
-#define COFOUNDER_CURL_LOOK_UP(function)                                    \
-  if (!look_up(library, "curl_" #function, functions.function)) {           \
-    ::dlclose(library);                                                     \
-    return unavailable(std::string{name} + " has no curl_" #function);      \
+#define COFOUNDER_CURL_FIND(function)                                 \
+  if (!library->find("curl_" #function, functions.function)) {        \
+    return unavailable(std::string{name} + " has no curl_" #function); \
   }
-  COFOUNDER_CURL_FUNCTIONS(COFOUNDER_CURL_LOOK_UP)
-#undef COFOUNDER_CURL_LOOK_UP
+  COFOUNDER_CURL_FUNCTIONS(COFOUNDER_CURL_FIND)
+#undef COFOUNDER_CURL_FIND
   return functions;
 }
 

@@ -7,7 +7,7 @@
 
 // libcurl, opened with the first request and not with the daemon: it brings twenty libraries with
 // it, 4 MB of memory that a daemon whose plugins send no requests need not have
-// (docs/decisions/0011-libcurl-when-needed.md).  Only client*.cpp include this.
+// (docs/decisions/0011-libraries-when-needed.md).  Only client*.cpp include this.
 namespace cofounder::http {
 
 // The functions of <curl/curl.h> without "curl_", and documented there.

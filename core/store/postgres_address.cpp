@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/store/postgres_address.hpp"
 
+#include "core/store/postgres_libpq.hpp"
+
 #include <arpa/inet.h>
-#include <libpq-fe.h>
 #include <netinet/in.h>
 
 #include <boost/asio/io_context.hpp>
@@ -110,9 +111,10 @@ struct Lookup : std::enable_shared_from_this<Lookup> {
 
 Result<Settings> read_postgres_dsn(const std::string& dsn, const std::string& password,
                                    const std::string& application_name) {
+  if (const auto& loaded = load_libpq(); !loaded) return loaded.error();
   char* why = nullptr;
-  PQconninfoOption* options = PQconninfoParse(dsn.c_str(), &why);
-  PQfreemem(why);  // it may repeat what stands there
+  PQconninfoOption* options = pq().conninfoParse(dsn.c_str(), &why);
+  pq().freemem(why);  // it may repeat what stands there
   if (options == nullptr) {
     Error error = make_error("store_unusable", "The connection string of the store cannot be read.");
     error.hint =
@@ -124,7 +126,7 @@ Result<Settings> read_postgres_dsn(const std::string& dsn, const std::string& pa
   for (const PQconninfoOption* option = options; option->keyword != nullptr; ++option) {
     if (option->val != nullptr) settings.emplace_back(option->keyword, option->val);
   }
-  PQconninfoFree(options);
+  pq().conninfoFree(options);
   if (find(settings, "service") != nullptr) {
     Error error = make_error("store_unusable", "The connection string of the store names a service.");
     error.hint = "Write host, dbname and user into [store] dsn instead.";

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/store/postgres_connection.hpp"
 
+#include "core/store/postgres_libpq.hpp"
 #include "core/store/postgres_names.hpp"
-
-#include <libpq-fe.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -63,17 +62,17 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
     }
     keys.push_back(nullptr);
     values.push_back(nullptr);
-    connection = PQconnectStartParams(keys.data(), values.data(), 0);
+    connection = pq().connectStartParams(keys.data(), values.data(), 0);
     arm(options.connect_timeout, "the server did not answer in time");
-    if (connection == nullptr || PQstatus(connection) == CONNECTION_BAD) return refuse();
-    PQsetNoticeProcessor(connection, [](void*, const char*) {}, nullptr);
+    if (connection == nullptr || pq().status(connection) == CONNECTION_BAD) return refuse();
+    pq().setNoticeProcessor(connection, [](void*, const char*) {}, nullptr);
     wait_to_connect(Descriptor::wait_write);
   }
 
   void wait_to_connect(Descriptor::wait_type what) {
     // libpq may have closed the former socket and have a new one of the same number: each step is
     // registered anew.
-    descriptor.assign(PQsocket(connection));
+    descriptor.assign(pq().socket(connection));
     descriptor.async_wait(
         what, [weak = weak_from_this()](const boost::system::error_code& error) {
           const auto self = weak.lock();
@@ -85,7 +84,7 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
   void connect_on() {
     if (connection == nullptr || open) return;
     descriptor.release();
-    switch (PQconnectPoll(connection)) {
+    switch (pq().connectPoll(connection)) {
       case PGRES_POLLING_READING:
         return wait_to_connect(Descriptor::wait_read);
       case PGRES_POLLING_WRITING:
@@ -99,15 +98,15 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
 
   void refuse() {
     PostgresFailure failure;
-    failure.message = connection == nullptr ? "out of memory" : postgres_line(PQerrorMessage(connection));
+    failure.message = connection == nullptr ? "out of memory" : postgres_line(pq().errorMessage(connection));
     // libpq keeps the server's code only in its text; the caller tells the causes apart by it.
     lose(std::move(failure));
   }
 
   void begin() {
-    PQsetnonblocking(connection, 1);
-    PQenterPipelineMode(connection);
-    descriptor.assign(PQsocket(connection));
+    pq().setnonblocking(connection, 1);
+    pq().enterPipelineMode(connection);
+    descriptor.assign(pq().socket(connection));
     open = true;
     stop_timer();
     wait_to_read();
@@ -120,7 +119,7 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
         if (!answer.failure->is_lost()) lose(*answer.failure);
         return;
       }
-      pooled = answer.rows[0].integer(0, 0) != PQbackendPID(connection);
+      pooled = answer.rows[0].integer(0, 0) != pq().backendPID(connection);
       names = options.prepare == PostgresPrepare::on ||
               (options.prepare == PostgresPrepare::automatic && !pooled);
       if (connected) std::exchange(connected, nullptr)(std::nullopt);
@@ -145,11 +144,11 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
     for (const PostgresTrip::Statement& statement : trip.statements) {
       sent = sent && send(statement, now);
     }
-    sent = sent && PQpipelineSync(connection) == 1;
+    sent = sent && pq().pipelineSync(connection) == 1;
     now.expected.push_back({Expected::Kind::end});
     prepared.trip_sent();
     if (running.size() == 1) arm(options.answer_timeout, "the server did not answer in time");
-    if (!sent) return lose_soon(postgres_line(PQerrorMessage(connection)));
+    if (!sent) return lose_soon(postgres_line(pq().errorMessage(connection)));
     flush();
   }
   bool send(const PostgresTrip::Statement& statement, Running& now) {
@@ -169,26 +168,26 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
     const int count = static_cast<int>(all.size());
     if (!names || !statement.is_kept || prepared.is_uncertain(statement.sql)) {
       now.expected.push_back({Expected::Kind::rows});
-      return PQsendQueryParams(connection, statement.sql->c_str(), count, types.data(),
+      return pq().sendQueryParams(connection, statement.sql->c_str(), count, types.data(),
                                values.data(), lengths.data(), formats.data(), binary) == 1;
     }
     const std::string name = PostgresNames::name_of(*statement.sql);
     if (prepared.ask(statement.sql)) {
       now.expected.push_back({Expected::Kind::prepare, statement.sql});
-      if (PQsendPrepare(connection, name.c_str(), statement.sql->c_str(), count, types.data()) !=
+      if (pq().sendPrepare(connection, name.c_str(), statement.sql->c_str(), count, types.data()) !=
           1) {
         return false;
       }
     }
     now.expected.push_back({Expected::Kind::rows});
-    return PQsendQueryPrepared(connection, name.c_str(), count, values.data(), lengths.data(),
+    return pq().sendQueryPrepared(connection, name.c_str(), count, values.data(), lengths.data(),
                                formats.data(), binary) == 1;
   }
 
   void flush() {
     if (!open || writing) return;
-    const int left = PQflush(connection);
-    if (left < 0) return lose_soon(postgres_line(PQerrorMessage(connection)));
+    const int left = pq().flush(connection);
+    if (left < 0) return lose_soon(postgres_line(pq().errorMessage(connection)));
     if (left == 0) return;
     writing = true;
     descriptor.async_wait(Descriptor::wait_write,
@@ -217,11 +216,11 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
   void receive() {
     const auto self = shared_from_this();  // handlers may drop the connection
     if (!open) return;
-    const bool alive = PQconsumeInput(connection) == 1;
-    const std::string why = alive ? std::string{} : postgres_line(PQerrorMessage(connection));
+    const bool alive = pq().consumeInput(connection) == 1;
+    const std::string why = alive ? std::string{} : postgres_line(pq().errorMessage(connection));
     read_results();
     if (!open) return;
-    if (!alive || PQstatus(connection) == CONNECTION_BAD) {
+    if (!alive || pq().status(connection) == CONNECTION_BAD) {
       return lose({{}, why.empty() ? "the server closed the connection" : why});
     }
     read_notices();
@@ -232,8 +231,8 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
 
   void read_results() {
     int idle = 0;
-    while (open && !running.empty() && PQisBusy(connection) == 0) {
-      PGresult* result = PQgetResult(connection);
+    while (open && !running.empty() && pq().isBusy(connection) == 0) {
+      PGresult* result = pq().getResult(connection);
       Running& now = running.front();
       Expected& expected = now.expected.front();
       if (result == nullptr) {
@@ -254,7 +253,7 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
   }
 
   void take(Running& now, const Expected& expected, PostgresRows rows, const PGresult* result) {
-    switch (PQresultStatus(result)) {
+    switch (pq().resultStatus(result)) {
       case PGRES_TUPLES_OK:
       case PGRES_COMMAND_OK:
         if (expected.kind == Expected::Kind::rows) now.answer.rows.push_back(std::move(rows));
@@ -286,9 +285,9 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
 
   void read_notices() {
     bool any = false;
-    while (PGnotify* notice = PQnotifies(connection)) {
-      any = any || notice->be_pid != PQbackendPID(connection);
-      PQfreemem(notice);
+    while (PGnotify* notice = pq().notifies(connection)) {
+      any = any || notice->be_pid != pq().backendPID(connection);
+      pq().freemem(notice);
     }
     if (any && noticed) noticed();
   }
@@ -315,7 +314,7 @@ struct PostgresConnection::State : std::enable_shared_from_this<PostgresConnecti
     stop_timer();
     open = false;
     if (descriptor.is_open()) descriptor.release();
-    if (connection != nullptr) PQfinish(std::exchange(connection, nullptr));
+    if (connection != nullptr) pq().finish(std::exchange(connection, nullptr));
   }
 
   void lose(PostgresFailure failure) {
@@ -377,12 +376,12 @@ void PostgresConnection::forget_names() noexcept { state_->names = false; }
 bool PostgresConnection::uses_names() const noexcept { return state_->names; }
 
 int PostgresConnection::backend() const noexcept {
-  return state_->connection == nullptr ? 0 : PQbackendPID(state_->connection);
+  return state_->connection == nullptr ? 0 : pq().backendPID(state_->connection);
 }
 
 std::string PostgresConnection::parameter(const char* name) const {
   if (state_->connection == nullptr) return {};
-  const char* value = PQparameterStatus(state_->connection, name);
+  const char* value = pq().parameterStatus(state_->connection, name);
   return value == nullptr ? "" : value;
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/store/postgres_value.hpp"
 
+#include "core/store/postgres_libpq.hpp"
 #include "core/store/postgres_names.hpp"
-
-#include <libpq-fe.h>
 
 #include <utility>
 
@@ -127,19 +126,19 @@ PostgresParams& PostgresParams::add_bytes(const std::vector<std::string>& all) {
   return *this;
 }
 
-void PostgresRows::Clear::operator()(pg_result* result) const noexcept { PQclear(result); }
+void PostgresRows::Clear::operator()(pg_result* result) const noexcept { pq().clear(result); }
 
-int PostgresRows::size() const noexcept { return result_ ? PQntuples(result_.get()) : 0; }
+int PostgresRows::size() const noexcept { return result_ ? pq().ntuples(result_.get()) : 0; }
 
-int PostgresRows::columns() const noexcept { return result_ ? PQnfields(result_.get()) : 0; }
+int PostgresRows::columns() const noexcept { return result_ ? pq().nfields(result_.get()) : 0; }
 
 bool PostgresRows::is_null(int row, int column) const noexcept {
-  return PQgetisnull(result_.get(), row, column) != 0;
+  return pq().getisnull(result_.get(), row, column) != 0;
 }
 
 std::string_view PostgresRows::text(int row, int column) const noexcept {
-  return {PQgetvalue(result_.get(), row, column),
-          static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+  return {pq().getvalue(result_.get(), row, column),
+          static_cast<std::size_t>(pq().getlength(result_.get(), row, column))};
 }
 
 // Booleans and integers of 2, 4 and 8 bytes, most significant byte first.
@@ -169,11 +168,11 @@ std::string postgres_line(const char* text) {
 }
 
 PostgresFailure postgres_failure(const PGresult* result) {
-  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  const char* state = pq().resultErrorField(result, PG_DIAG_SQLSTATE);
+  const char* message = pq().resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   PostgresFailure failure;
   failure.state = state == nullptr ? "" : state;
-  failure.message = postgres_line(message == nullptr ? PQresultErrorMessage(result) : message);
+  failure.message = postgres_line(message == nullptr ? pq().resultErrorMessage(result) : message);
   // The server ends the session, or never had it: nothing else of the connection counts.
   if (failure.state.starts_with("57P0") || failure.state.starts_with("08")) failure.state.clear();
   return failure;

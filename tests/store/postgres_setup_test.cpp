@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The many ways to set PostgreSQL up wrongly: each is refused with what to do about it.
+#include "core/store/postgres_libpq.hpp"
 #include "tests/store/postgres_fixture.hpp"
 
 namespace cofounder::test {
@@ -7,6 +8,16 @@ namespace {
 
 using ::testing::HasSubstr;
 class PostgresSetup : public PostgresStoreTest {};
+
+TEST(PostgresLibrary, MissingOrStrangeIsATypedError) {
+  for (const char* name : {"libpq-that-is-not-there.so.5", "libm.so.6"}) {
+    const auto opened = open_libpq(name);
+    ASSERT_FALSE(opened) << name;
+    EXPECT_EQ(opened.error().code, "store_unusable");
+    EXPECT_THAT(opened.error().message, HasSubstr(name));
+  }
+  EXPECT_TRUE(open_libpq("libpq.so.5"));
+}
 
 TEST_F(PostgresSetup, AServerThatIsNotThereIsSaidToBe) {
   options.dsn = "host=/nowhere user=postgres dbname=postgres";
