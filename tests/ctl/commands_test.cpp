@@ -11,6 +11,7 @@ using test::error_answer;
 using test::http_answer;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::Not;
 using testing::StartsWith;
 
@@ -296,6 +297,17 @@ TEST_F(CtlTest, DrainCanWait) {
   answers.clear();
   on("POST /v1/drain", http_answer(202, R"({"draining":true,"running":1})"));
   EXPECT_EQ(run({"drain", "--wait", "5ms"}), exit_code::timed_out);
+}
+
+TEST_F(CtlTest, NodesAreATable) {
+  on("GET /v1/nodes",
+     http_answer(200, R"({"nodes":[{"name":"a","state":"up","self":true,"running":3,"version":"9.9",
+                      "started_at":"2026-01-01T00:00:00.000Z","seen_at":"2026-01-01T00:00:00.000Z"},
+                      {"name":"b","state":"lost","self":false,"running":0,"version":"9.9",
+                      "started_at":"2026-01-01T00:00:00.000Z","seen_at":"2026-01-01T00:00:00.000Z"}]})"));
+  EXPECT_EQ(run({"node", "list"}), exit_code::ok) << err;
+  EXPECT_THAT(out, MatchesRegex("NAME +STATE +RUNNING +VERSION +STARTED +SEEN +SELF *\n"
+                                "a +up +3 .*\nb +lost +0 .*\n"));
 }
 
 TEST_F(CtlTest, VersionNeedsNoDaemon) {
