@@ -300,14 +300,9 @@ TEST_F(CtlTest, DrainCanWait) {
 }
 
 TEST_F(CtlTest, NodesAreATable) {
-  on("GET /v1/nodes",
-     http_answer(200, R"({"nodes":[{"name":"a","state":"up","self":true,"running":3,"version":"9.9",
-                      "started_at":"2026-01-01T00:00:00.000Z","seen_at":"2026-01-01T00:00:00.000Z"},
-                      {"name":"b","state":"lost","self":false,"running":0,"version":"9.9",
-                      "started_at":"2026-01-01T00:00:00.000Z","seen_at":"2026-01-01T00:00:00.000Z"}]})"));
+  on("GET /v1/nodes", http_answer(200, R"({"nodes":[{"name":"a","state":"lost","running":3}]})"));
   EXPECT_EQ(run({"node", "list"}), exit_code::ok) << err;
-  EXPECT_THAT(out, MatchesRegex("NAME +STATE +RUNNING +VERSION +STARTED +SEEN +SELF *\n"
-                                "a +up +3 .*\nb +lost +0 .*\n"));
+  EXPECT_THAT(out, MatchesRegex("NAME +STATE +RUNNING *\na +lost +3 *\n"));
 }
 
 TEST_F(CtlTest, VersionNeedsNoDaemon) {
