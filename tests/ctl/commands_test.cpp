@@ -11,7 +11,6 @@ using test::error_answer;
 using test::http_answer;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::MatchesRegex;
 using testing::Not;
 using testing::StartsWith;
 
@@ -297,12 +296,6 @@ TEST_F(CtlTest, DrainCanWait) {
   answers.clear();
   on("POST /v1/drain", http_answer(202, R"({"draining":true,"running":1})"));
   EXPECT_EQ(run({"drain", "--wait", "5ms"}), exit_code::timed_out);
-}
-
-TEST_F(CtlTest, NodesAreATable) {
-  on("GET /v1/nodes", http_answer(200, R"({"nodes":[{"name":"a","state":"lost","running":3}]})"));
-  EXPECT_EQ(run({"node", "list"}), exit_code::ok) << err;
-  EXPECT_THAT(out, MatchesRegex("NAME +STATE +RUNNING *\na +lost +3 *\n"));
 }
 
 TEST_F(CtlTest, VersionNeedsNoDaemon) {
