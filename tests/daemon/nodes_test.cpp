@@ -139,7 +139,10 @@ TEST_F(Nodes, ANodeThatStopsHandsItsTasksOver) {
   // Long before a lease would end; no attempt was used up.
   for (const std::string& id : ids) EXPECT_TRUE(b.wait_for_state(id, "running", 8s)) << b.log();
   EXPECT_EQ(server.hand().run("SELECT count(*) FROM cofounder.tasks WHERE owner = 'b'"), "5");
-  for (const std::string& id : ids) EXPECT_EQ(b.call("POST", "/v1/tasks/" + id + "/cancel").status, 200);
+  for (const std::string& id : ids) {
+    const auto cancelled = b.call("POST", "/v1/tasks/" + id + "/cancel?wait=20s");
+    EXPECT_EQ(parse(cancelled.body).root().string_or("state", ""), "cancelled") << cancelled.body;
+  }
 }
 
 TEST_F(Nodes, OneAsksAndTheOtherDoes) {
