@@ -113,7 +113,10 @@ int drain(Session& session, const Given& given) {
 
 // The daemon itself knows what a configuration may say.
 int config_check(Session& session, const Given& given) {
-  return run_daemon(session, {"--config", given.one("FILE", default_config), "--check-config"});
+  session.out.flush();
+  const int code = run_daemon_program(
+      {"--config", given.one("FILE", "/etc/cofounderd/cofounderd.toml"), "--check-config"});
+  return code == 0 ? exit_code::ok : exit_code::failed;
 }
 
 int version(Session& session, const Given&) {

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/ctl/command.hpp"
-
 #include <string>
 #include <vector>
 
 namespace cofounder::ctl {
 
-inline constexpr const char* default_config = "/etc/cofounderd/cofounderd.toml";
-
-// Runs the daemon's program with these words, for what only it can do, and waits for its end.  It
-// writes to our output.  The exit code of the command.
-int run_daemon(Session& session, const std::vector<std::string>& words);
+// Runs cofounderd itself, for what needs no daemon that runs: the one beside this program, in
+// ../sbin, or where PATH says.  Its exit code; a Failure when there is none.
+int run_daemon_program(const std::vector<std::string>& words);
+// The same, with its standard output as `output` instead of ours.
+int run_daemon_program(const std::vector<std::string>& words, std::string& output);
 
 }  // namespace cofounder::ctl

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/ctl/command.hpp"
 #include "core/ctl/daemon_program.hpp"
+
+#include <ostream>
 
 namespace cofounder::ctl {
 namespace {
 
 int migrate_to(Session& session, const Given& given) {
-  return run_daemon(session, {"--config", given.one("config", default_config), "--migrate-to",
-                              given.one("DSN")});
+  session.out.flush();
+  const int code =
+      run_daemon_program({"--config", given.one("config", "/etc/cofounderd/cofounderd.toml"),
+                          "--migrate-to", given.one("DSN")});
+  return code == 0 ? exit_code::ok : exit_code::failed;
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ void PostgresOpening::begin() {
     const PostgresRows& found = rows[0];
     if (found.text(0, 2) != "UTF8") {
       return fail(unusable("The database has the encoding " + found.string(0, 2) + ".",
-                           "Make one with: createdb --encoding=UTF8 --template=template0 NAME"));
+                           "Make one with: createdb -E UTF8 -T template0 NAME"));
     }
     if (found.boolean(0, 3)) {
       return fail(unusable(

@@ -156,9 +156,12 @@ struct StoreMove::State {
   struct Source {
     explicit Source(SqliteConnection& connection, const Table& of)
         : table{of}, statement{connection, select_from(of)}, rows{statement.query()} {}
+    // After the last row SQLite would begin anew.
+    bool next() { return has_more = has_more && rows.next(); }
     const Table& table;
     SqliteStatement statement;
     SqliteStatement::Rows rows;
+    bool has_more = true;
     std::int64_t count = 0;
   };
 
@@ -294,7 +297,7 @@ struct StoreMove::State {
     std::vector<std::vector<std::string>> values(columns.size());
     std::size_t size = 0;
     int count = 0;
-    for (; count < rows_max && size < bytes_max && source->rows.next(); ++count) {
+    for (; count < rows_max && size < bytes_max && source->next(); ++count) {
       for (std::size_t i = 0; i < columns.size(); ++i) {
         const int column = static_cast<int>(i);
         values[i].push_back(source->rows.string(column));

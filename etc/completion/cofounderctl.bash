@@ -10,13 +10,13 @@ _cofounderctl() {
       -*) ;;
       *)
         case "$path ${COMP_WORDS[i]}" in
-          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" login"|" logout"|" whoami"|" call"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new") path="$path ${COMP_WORDS[i]}" ;;
+          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" login"|" logout"|" whoami"|" call"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new"|" node"|" node list"|" store"|" store migrate-to") path="$path ${COMP_WORDS[i]}" ;;
         esac ;;
     esac
   done
   if [[ $before == --socket ]]; then COMPREPLY=($(compgen -f -- "$word")); return; fi
   case "$path" in
-    '') COMPREPLY=($(compgen -W "status health events metrics drain config version completion login logout whoami call task schedule plugin --help --json --socket --version" -- "$word")) ;;
+    '') COMPREPLY=($(compgen -W "status health events metrics drain config version completion login logout whoami call task schedule plugin node store --help --json --socket --version" -- "$word")) ;;
     ' status')
       COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
       ;;
@@ -190,6 +190,21 @@ _cofounderctl() {
         --template) COMPREPLY=($(compgen -d -- "$word")); return ;;
       esac
       COMPREPLY=($(compgen -W "--directory --template --help --json --socket" -- "$word"))
+      ;;
+    ' node')
+      COMPREPLY=($(compgen -W "list --help --json --socket" -- "$word"))
+      ;;
+    ' node list')
+      COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
+      ;;
+    ' store')
+      COMPREPLY=($(compgen -W "migrate-to --help --json --socket" -- "$word"))
+      ;;
+    ' store migrate-to')
+      case $before in
+        --config) COMPREPLY=($(compgen -f -- "${word##*=}")); return ;;
+      esac
+      COMPREPLY=($(compgen -W "--config --help --json --socket" -- "$word"))
       ;;
   esac
 }

@@ -245,6 +245,22 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
+    'node list')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'store migrate-to')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        '--config=[the daemon'\''s configuration]:FILE:_files' \
+        ':a connection string without a password: ' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
     'status '*)
       shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
       _arguments \
@@ -340,7 +356,9 @@ _cofounderctl() {
     'task ') _values command submit show list cancel retry wait why watch ;;
     'schedule ') _values command put show list remove run ;;
     'plugin ') _values command list show why start stop restart reload inspect new ;;
-    ' ') _values command status health events metrics drain config version completion login logout whoami call task schedule plugin ;;
+    'node ') _values command list ;;
+    'store ') _values command migrate-to ;;
+    ' ') _values command status health events metrics drain config version completion login logout whoami call task schedule plugin node store ;;
   esac
 }
 if [[ $funcstack[1] == _cofounderctl ]]; then _cofounderctl "$@"; else compdef _cofounderctl cofounderctl; fi

@@ -87,12 +87,12 @@ TEST_F(Nodes, WhatAKilledNodeRanIsDoneByTheOtherOnce) {
   configure();
   ASSERT_NO_FATAL_FAILURE(start_both());
   const char* const work = R"({"op":"worker.work","args":{"ms":20},"attempts_max":10})";
-  std::vector<std::string> ids = a.submit_many(work, 300);
+  std::vector<std::string> ids = b.submit_many(work, 300);
+  for (const std::string& id : a.submit_many(work, 300)) ids.push_back(id);
   // Some that surely run when it dies.
   const char* const longer =
-      R"({"op":"worker.work","args":{"ms":4000},"attempts_max":10,"priority":10})";
+      R"({"op":"worker.work","args":{"ms":10000},"attempts_max":10,"priority":10})";
   for (const std::string& id : a.submit_many(longer, 20)) ids.push_back(id);
-  for (const std::string& id : b.submit_many(work, 300)) ids.push_back(id);
   ASSERT_TRUE(wait_until([&] {
     return std::stoi(server.hand().run("SELECT count(*) FROM cofounder.tasks"
                                        " WHERE state = 2 AND owner = 'a' AND priority = 10")) > 0;
@@ -139,7 +139,10 @@ TEST_F(Nodes, ANodeThatStopsHandsItsTasksOver) {
   // Long before a lease would end; no attempt was used up.
   for (const std::string& id : ids) EXPECT_TRUE(b.wait_for_state(id, "running", 8s)) << b.log();
   EXPECT_EQ(server.hand().run("SELECT count(*) FROM cofounder.tasks WHERE owner = 'b'"), "5");
-  for (const std::string& id : ids) EXPECT_EQ(b.call("POST", "/v1/tasks/" + id + "/cancel").status, 200);
+  for (const std::string& id : ids) {
+    const auto cancelled = b.call("POST", "/v1/tasks/" + id + "/cancel?wait=20s");
+    EXPECT_EQ(parse(cancelled.body).root().string_or("state", ""), "cancelled") << cancelled.body;
+  }
 }
 
 TEST_F(Nodes, OneAsksAndTheOtherDoes) {

@@ -113,6 +113,8 @@ TEST_F(PostgresDaemon, AServerThatGoesAwayIsSaidAndServiceResumesByItself) {
 TEST_F(PostgresDaemon, ThePasswordIsNeverShown) {
   RealDaemon daemon{{"plugins/hello.so"}};
   write_file(daemon.folder() / "database_password", "correct horse\n");
+  std::filesystem::permissions(daemon.folder() / "database_password",
+                               std::filesystem::perms{0600});
   daemon.set_environment("CREDENTIALS_DIRECTORY", daemon.folder());
   const std::string secret = "password_credential = \"database_password\"\n";
   daemon.configure(PrivatePostgres::store_of(server.dsn("somebody", "locked"), secret));

@@ -151,9 +151,9 @@ TEST_F(PostgresFaults, SlowAnswersAreWaitedFor) {
 }
 
 TEST_F(PostgresFaults, AServerThatStaysSilentCountsAsGone) {
-  options.answer_timeout = milliseconds{200};
+  options.answer_timeout = milliseconds{1'500};  // it is long enough for a busy machine
   open();
-  load(20, [&](int at) { proxy.delay_answers(milliseconds{at % 10 == 5 ? 300 : 0}); });
+  load(20, [&](int at) { proxy.delay_answers(milliseconds{at % 10 == 5 ? 2'000 : 0}); });
 }
 
 // Every second statement that writes tasks fails as in a collision.

@@ -208,7 +208,8 @@ TEST_F(StoreMoveTest, NothingIsMovedByHalves) {
   EXPECT_EQ(hand.run("SELECT count(*) FROM " + at("tasks")), "0");
   hand.run("ALTER TABLE " + at("payloads") + " DROP CONSTRAINT payloads_id_check");
   ASSERT_TRUE(std::filesystem::exists(sqlite().file));
-  ASSERT_TRUE(move(options));
+  const auto moved = move(options);
+  ASSERT_TRUE(moved) << moved.error().message;
   open(second, options);
   EXPECT_TRUE(second.get(id));
 }
