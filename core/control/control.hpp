@@ -7,6 +7,7 @@
 #include "core/http/server.hpp"
 #include "core/scheduler/schedule.hpp"
 #include "core/scheduler/scheduler.hpp"
+#include "core/scheduler/store_upkeep.hpp"
 
 #include <functional>
 #include <memory>
@@ -31,6 +32,7 @@ struct ControlPorts {
   // A request was answered, for figures: the template of its route, or "unmatched".
   std::function<void(std::string_view method, std::string_view route, int status, Nanoseconds took)>
       answered = {};
+  StoreUpkeep* upkeep = nullptr;  // nullptr: the store is looked after by other tools
 };
 
 class Control {

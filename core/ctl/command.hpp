@@ -89,6 +89,7 @@ std::vector<Command> login_commands();
 std::vector<Command> task_commands();
 std::vector<Command> schedule_commands();
 std::vector<Command> plugin_commands();
+std::vector<Command> store_commands();
 
 // Ends a command; run_ctl() shows the error.
 struct Failure {

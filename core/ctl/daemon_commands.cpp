@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/text.hpp"
 #include "core/ctl/completion.hpp"
+#include "core/ctl/daemon_program.hpp"
 #include "core/ctl/event_stream.hpp"
 #include "core/ctl/table.hpp"
 #include "core/ctl/task_args.hpp"
 #include "core/ctl/wait.hpp"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdlib>
-#include <filesystem>
 #include <ostream>
 
 namespace cofounder::ctl {
@@ -116,34 +111,12 @@ int drain(Session& session, const Given& given) {
   }
 }
 
-// The daemon's program: beside this one, in ../sbin, or where PATH says.
-std::string daemon_program() {
-  std::error_code error;
-  const auto here = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-  for (const auto& path : {here / "cofounderd", here.parent_path() / "sbin" / "cofounderd"}) {
-    if (::access(path.c_str(), X_OK) == 0) return path.native();
-  }
-  return "cofounderd";
-}
-
 // The daemon itself knows what a configuration may say.
 int config_check(Session& session, const Given& given) {
-  const std::string file = given.one("FILE", "/etc/cofounderd/cofounderd.toml");
-  const std::string program = daemon_program();
   session.out.flush();
-  const pid_t child = ::fork();
-  if (child < 0) fail(exit_code::failed, "no_process", "cofounderd cannot be started");
-  if (child == 0) {
-    ::execlp(program.c_str(), "cofounderd", "--config", file.c_str(), "--check-config", nullptr);
-    ::_exit(127);
-  }
-  int ended = 0;
-  while (::waitpid(child, &ended, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(ended) && WEXITSTATUS(ended) == 127) {
-    fail(exit_code::not_found, "not_found", "there is no program cofounderd");
-  }
-  return WIFEXITED(ended) && WEXITSTATUS(ended) == 0 ? exit_code::ok : exit_code::failed;
+  const int code = run_daemon_program(
+      {"--config", given.one("FILE", "/etc/cofounderd/cofounderd.toml"), "--check-config"});
+  return code == 0 ? exit_code::ok : exit_code::failed;
 }
 
 int version(Session& session, const Given&) {

@@ -111,15 +111,15 @@ struct Daemon::State {
                         schedules,
                         plugins,
                         config,
-                        version,
-                        "local",
+                        version, "local",
                         [this](UniqueFunction<void(std::optional<Error>)> done) {
                           reload(std::move(done));
                         },
                         [this] { return config.store.kind; },
                         [this] { return scheduler.store_problem(); },
                         [this](std::string_view method, std::string_view route, int status,
-                               Nanoseconds took) { traffic.answered(method, route, status, took); }};
+                               Nanoseconds took) { traffic.answered(method, route, status, took); },
+                        stores.upkeep};
   }
 
   void submit_for_plugin(NewTask task, TaskStore::Done<Submitted> done) {

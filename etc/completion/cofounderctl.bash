@@ -10,13 +10,13 @@ _cofounderctl() {
       -*) ;;
       *)
         case "$path ${COMP_WORDS[i]}" in
-          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" login"|" logout"|" whoami"|" call"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new") path="$path ${COMP_WORDS[i]}" ;;
+          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" login"|" logout"|" whoami"|" call"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new"|" store"|" store backup"|" store check") path="$path ${COMP_WORDS[i]}" ;;
         esac ;;
     esac
   done
   if [[ $before == --socket ]]; then COMPREPLY=($(compgen -f -- "$word")); return; fi
   case "$path" in
-    '') COMPREPLY=($(compgen -W "status health events metrics drain config version completion login logout whoami call task schedule plugin --help --json --socket --version" -- "$word")) ;;
+    '') COMPREPLY=($(compgen -W "status health events metrics drain config version completion login logout whoami call task schedule plugin store --help --json --socket --version" -- "$word")) ;;
     ' status')
       COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
       ;;
@@ -190,6 +190,17 @@ _cofounderctl() {
         --template) COMPREPLY=($(compgen -d -- "$word")); return ;;
       esac
       COMPREPLY=($(compgen -W "--directory --template --help --json --socket" -- "$word"))
+      ;;
+    ' store')
+      COMPREPLY=($(compgen -W "backup check --help --json --socket" -- "$word"))
+      ;;
+    ' store backup')
+      COMPREPLY=($(compgen -W "--replace --help --json --socket" -- "$word"))
+      COMPREPLY+=($(compgen -f -- "$word"))
+      ;;
+    ' store check')
+      COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
+      COMPREPLY+=($(compgen -f -- "$word"))
       ;;
   esac
 }

@@ -245,6 +245,23 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
+    'store backup')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        '--replace[put it in the place of a file that is there]' \
+        ':the new file; it appears when it is whole:_files' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'store check')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        '::a backup, or the store of a daemon that does not run; else the running daemon'\''s store is checked:_files' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
     'status '*)
       shift $((places[1] - 1)) words; ((CURRENT -= places[1] - 1))
       _arguments \
@@ -340,7 +357,8 @@ _cofounderctl() {
     'task ') _values command submit show list cancel retry wait why watch ;;
     'schedule ') _values command put show list remove run ;;
     'plugin ') _values command list show why start stop restart reload inspect new ;;
-    ' ') _values command status health events metrics drain config version completion login logout whoami call task schedule plugin ;;
+    'store ') _values command backup check ;;
+    ' ') _values command status health events metrics drain config version completion login logout whoami call task schedule plugin store ;;
   esac
 }
 if [[ $funcstack[1] == _cofounderctl ]]; then _cofounderctl "$@"; else compdef _cofounderctl cofounderctl; fi
