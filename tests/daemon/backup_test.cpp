@@ -197,7 +197,7 @@ TEST(Backup, OneAtATimeAndAClientThatVanishesLeavesNothingBehind) {
   ASSERT_TRUE(daemon.start()) << daemon.log();
   // More than sockets and the daemon hold for a client that does not read.
   const std::string args = R"({"op":"worker.work","args":{"ms":0},"delay":"24h","unique_key":")";
-  for (int i = 0; i < 25; ++i) {
+  for (int i = 0; i < 35; ++i) {
     daemon.submit_many(args.substr(0, args.find(",\"unique")) + "}", 1000);
   }
   ASSERT_GT(fs::file_size(daemon.database()) + fs::file_size(daemon.database().string() + "-wal"),

@@ -48,10 +48,8 @@ class World:
         for event in events:
             self.by_kind[event["e"]].append(event)
         self.tasks = {e["record"]["id"]: e["record"] for e in self.by_kind["task"]}
-        self.submits = {}
-        for event in self.by_kind["submit"]:
-            if event["new"] or event["id"] not in self.submits:
-                self.submits[event["id"]] = event
+        # Only who made a task knows what was asked for: a duplicate by its key may say otherwise.
+        self.submits = {event["id"]: event for event in self.by_kind["submit"] if event["new"]}
         self.alive_until = {}
         for event in self.by_kind["alive"]:
             self.alive_until[event["pid"]] = max(event["until"], self.alive_until.get(event["pid"], 0))

@@ -180,6 +180,11 @@ class Checker(unittest.TestCase):
         self.task("a")["result"]["n"] = 8
         self.expect("results_are_of_the_newest_attempt")
 
+    def test_a_task_whose_maker_got_no_answer_is_known_by_a_duplicate_only(self):
+        self.events += [submit("u", key="x", new=False, n=8, how="fatal"), *run_of("u", "u1", 10, 11),
+                        {"e": "task", "record": record("u", unique_key="x", result={"n": 7, "nonce": "u1"})}]
+        self.expect()
+
     def test_a_wrong_greeting(self):
         self.task("h")["result"]["greeting"] = "Hello, y!"
         self.expect("greetings_are_right")

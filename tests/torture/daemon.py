@@ -194,10 +194,16 @@ class Daemon:
         """The processes of isolated plugins."""
         return [pid for pid in descendants(self.process.pid) if comm_of(pid).startswith("cofounderd-plug")]
 
-    def check_store(self):
-        """What is wrong with its file; the daemon does not run."""
-        checked = subprocess.run([self.build / "bin/cofounderd", "--check-store", self.state / "cofounderd.db"],
-                                 capture_output=True, text=True)
+    def backup(self, file):
+        """Whether it could be made; a bad disk may not let it."""
+        made = subprocess.run([self.build / "bin/cofounderctl", "--socket", self.socket, "store", "backup",
+                               "--replace", file], capture_output=True, text=True)
+        return made.returncode == 0
+
+    def check_store(self, file=None):
+        """What is wrong with a file that no daemon uses; its own when none is named."""
+        checked = subprocess.run([self.build / "bin/cofounderd", "--check-store",
+                                  file or self.state / "cofounderd.db"], capture_output=True, text=True)
         return [] if checked.returncode == 0 else checked.stdout.splitlines() or ["it cannot be checked"]
 
 

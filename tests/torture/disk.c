@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A bad disk and a wrong clock for one process: preloaded into the daemon (LD_PRELOAD), told what to
  * do by a page of memory that the torture program shares (TORTURE_CONTROL), and blind to everything
- * but the files below TORTURE_DISK.
+ * but the files below TORTURE_DISK.  What it replaces it does by system calls, so that it needs nothing of
+ * the C library before that, or a sanitizer, is ready.
  *
  *   slow       each write and sync takes so long
  *   EIO        of writes or of syncs, or ENOSPC of writes, with so many chances in a thousand
@@ -9,7 +10,6 @@
  *              disk may hold after a power cut can be computed from that (power_cut.py)
  *   clock      CLOCK_REALTIME is so far off; who waits for it to be set is told, as by the kernel */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -17,7 +17,6 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -53,8 +52,6 @@ static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
 /* The open files below `disk`, by descriptor, and their names without the folder. */
 static atomic_bool is_on_disk[files_max];
 static char names[files_max][name_max];
-
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 __attribute__((constructor)) static void begin(void) {
   const char *path = getenv("TORTURE_CONTROL");
@@ -223,13 +220,7 @@ static int64_t offset_of(clockid_t clock) {
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time_out) {
-  static __typeof__(&clock_gettime) _Atomic real;
-  __typeof__(&clock_gettime) ask = atomic_load(&real);
-  if (ask == NULL) {
-    ask = REAL(clock_gettime);
-    atomic_store(&real, ask);
-  }
-  const int result = ask(clock, time_out);
+  const int result = (int)syscall(SYS_clock_gettime, clock, time_out);
   const int64_t offset = result == 0 ? offset_of(clock) : 0;
   if (offset == 0) return result;
   const int64_t now = (int64_t)time_out->tv_sec * 1000000000 + time_out->tv_nsec + offset;

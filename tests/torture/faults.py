@@ -22,7 +22,7 @@ class Torturer:
         self.conditions = [self.slow_disk, self.write_errors, self.sync_errors, self.full_disk, self.wrong_clock]
         self.events = [self.kill, self.kill, self.kill_while_it_starts, self.stop_and_start, self.freeze,
                        self.kill_children, self.freeze_child, self.power_cut, self.power_cut,
-                       self.second_daemon]
+                       self.second_daemon, self.backup]
         if only:
             self.conditions = [fault for fault in self.conditions if fault.__name__ in only]
             self.events = [fault for fault in self.events if fault.__name__ in only]
@@ -214,6 +214,14 @@ class Torturer:
         power_cut.cut_power(self.daemon.state, before, self.daemon.log_of_disk.read_bytes(), self.random)
         self.daemon.log_of_disk.write_bytes(b"")
         return self.start()
+
+    def backup(self):
+        """While all goes on: a backup that was made is whole."""
+        file = self.daemon.folder / "backup.db"
+        if self.daemon.backup(file):
+            self.history.add("integrity", problems=self.daemon.check_store(file))
+        else:
+            self.count("backup refused")
 
 
 def kill_if_there(pid, number):
