@@ -8,7 +8,7 @@ from checker import OVER
 from daemon import Client, boot_ns
 
 # Plugin, how its work goes, how often of a hundred, and milliseconds at most.
-WORK = [("tortured", "ok", 38, 20), ("tortured", "ok", 5, 700), ("tortured", "fail-once", 8, 5),
+WORK = [("tortured", "ok", 36, 20), ("tortured", "ok", 5, 700), ("tortured", "ok", 2, 3500), ("tortured", "fail-once", 8, 5),
         ("tortured", "fatal", 3, 0), ("tortured", "hang", 2, 0), ("tortured", "twice", 4, 10),
         ("tortured", "defer", 5, 5), ("tortured-apart", "ok", 20, 30), ("tortured-apart", "ok", 4, 700),
         ("tortured-apart", "fail-once", 4, 5), ("tortured-apart", "twice", 2, 10),
@@ -61,9 +61,11 @@ class Submitter(threading.Thread):
 
     def new_task(self):
         plugin, how, _, ms_max = self.random.choices(WORK, [weight for _, _, weight, _ in WORK])[0]
-        task = {"op": plugin + ".work", "timeout": "1s" if how == "hang" else "4s",
+        is_long = ms_max > 1000  # longer than a daemon that is told to stop waits for it
+        task = {"op": plugin + ".work", "timeout": "1s" if how == "hang" else "8s" if is_long else "4s",
                 "args": {"n": self.history.next_number(), "ms": self.random.randint(0, ms_max), "how": how},
-                "attempts_max": 1 if how == "ok" and self.random.random() < 0.1 else 1000}
+                "attempts_max": 1 if how == "ok" and self.random.random() < (0.5 if is_long else 0.1)
+                else 1000}
         if self.random.random() < 0.15:
             task["delay"] = f"{self.random.randint(1, 3000)}ms"
         if self.random.random() < 0.1:
