@@ -59,14 +59,15 @@ int status_of(const Error& error) noexcept {
       Known{"unknown_schedule", 404},   Known{"unknown_plugin", 404},
       Known{"method_not_allowed", 405}, Known{"task_over", 409},
       Known{"task_not_over", 409},      Known{"schedule_skipped", 409},
-      Known{"unique_key_in_use", 409},
+      Known{"unique_key_in_use", 409},  Known{"store_has_own_tools", 409},
       Known{"conflict", 409},           Known{"busy", 409},
       Known{"too_many_tasks", 413},     Known{"file_too_big", 413},
       Known{"body_too_big", 413},       Known{"unknown_op", 422},
       Known{"invalid_task", 422},       Known{"invalid_args", 422},
       Known{"never_due", 422},          Known{"unknown_timezone", 422},
       Known{"limit_reached", 429},      Known{"timed_out", 504},
-      Known{"disk_full", 507},          Known{"store_unavailable", 503}};
+      Known{"disk_full", 507},          Known{"store_unavailable", 503},
+        Known{"store_damaged", 500}};
   const auto found = std::find_if(known.begin(), known.end(),
                                   [&](const Known& k) { return k.code == error.code; });
   if (found != known.end()) return found->status;

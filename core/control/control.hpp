@@ -8,6 +8,7 @@
 #include "core/scheduler/schedule.hpp"
 #include "core/scheduler/scheduler.hpp"
 #include "core/scheduler/side_stores.hpp"
+#include "core/scheduler/store_upkeep.hpp"
 
 #include <functional>
 #include <memory>
@@ -33,6 +34,7 @@ struct ControlPorts {
   std::function<void(std::string_view method, std::string_view route, int status, Nanoseconds took)>
       answered = {};
   NodeStore* nodes = nullptr;  // of a store that several daemons share
+  StoreUpkeep* upkeep = nullptr;  // nullptr: the store is looked after by other tools
 };
 
 class Control {

@@ -47,4 +47,8 @@ void start_drain(ControlContext& context, RequestCall call);
 void end_drain(ControlContext& context, RequestCall call);
 void get_openapi(ControlContext& context, RequestCall call);
 
+// store_routes.cpp
+void get_store_backup(ControlContext& context, RequestCall call);
+void get_store_check(ControlContext& context, RequestCall call);
+
 }  // namespace cofounder

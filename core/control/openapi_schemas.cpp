@@ -103,6 +103,8 @@ constexpr std::string_view schemas = R"json({
 "Health":{"type":"object","required":["status","reasons"],"properties":{
   "status":{"enum":["ok","degraded","unable"]},
   "reasons":{"type":"array","items":{"$ref":"#/components/schemas/Reason"}}}},
+"StoreCheck":{"type":"object","required":["ok","problems"],"properties":{
+  "ok":{"type":"boolean"},"problems":{"type":"array","items":{"type":"string"}}}},
 "Config":{"type":"object"},
 "Reloaded":{"type":"object","properties":{"reloaded":{"type":"boolean"}}},
 "Drain":{"type":"object","properties":{"draining":{"type":"boolean"},"running":{"type":"integer"}}}

@@ -39,6 +39,8 @@ constexpr std::array routes{
   ControlRoute{"POST", "/v1/config/reload", Access::admin, "Read the configuration again; nothing changes unless every plugin agrees", "", "", "Reloaded", reload_config},
   ControlRoute{"POST", "/v1/drain", Access::operate, "Begin no more tasks; with wait, answer when none runs", "wait", "", "Drain", start_drain},
   ControlRoute{"DELETE", "/v1/drain", Access::operate, "Begin tasks again", "", "", "Drain", end_drain},
+  ControlRoute{"GET", "/v1/store/backup", Access::admin, "A copy of the store as it is now, made while tasks run", "", "", "application/vnd.sqlite3", get_store_backup, 200, "busy store_has_own_tools"},
+  ControlRoute{"GET", "/v1/store/check", Access::operate, "Read all of the store and say what is wrong with it", "", "", "StoreCheck", get_store_check, 200, "store_has_own_tools"},
   ControlRoute{"GET", "/v1/openapi.json", Access::read, "This description", "", "", "application/json", get_openapi},
 };
 // clang-format on

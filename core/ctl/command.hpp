@@ -91,6 +91,7 @@ std::vector<Command> schedule_commands();
 std::vector<Command> plugin_commands();
 std::vector<Command> node_commands();
 std::vector<Command> migrate_commands();
+std::vector<Command> store_commands();
 
 // Ends a command; run_ctl() shows the error.
 struct Failure {

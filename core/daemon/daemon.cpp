@@ -119,7 +119,7 @@ struct Daemon::State {
                         [this] { return scheduler.store_problem(); },
                         [this](std::string_view method, std::string_view route, int status,
                                Nanoseconds took) { traffic.answered(method, route, status, took); },
-                        stores.nodes};
+                        stores.nodes, stores.upkeep};
   }
 
   void submit_for_plugin(NewTask task, TaskStore::Done<Submitted> done) {

@@ -3,6 +3,7 @@
 #include <sysexits.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -11,12 +12,13 @@
 #include "core/config/config.hpp"
 #include "core/daemon/daemon.hpp"
 #include "core/daemon/move.hpp"
+#include "core/store/stores.hpp"
 
 namespace {
 
 constexpr std::string_view usage =
     "Usage: cofounderd --config FILE [--check-config | --print-config | --migrate-to DSN]\n"
-    "       cofounderd --version | --help\n"
+    "       cofounderd --check-store FILE | --version | --help\n"
     "\n"
     "Runs the plugin-hosting daemon in the foreground; systemd starts it.\n"
     "\n"
@@ -25,12 +27,15 @@ constexpr std::string_view usage =
     "  --check-config   say what is wrong with the configuration and end\n"
     "  --print-config   print every option with the value in force and end\n"
     "  --migrate-to DSN move what the SQLite store keeps to PostgreSQL and end\n"
+    "  --check-store FILE  read all of a store that no daemon uses, or of a backup, and say what is\n"
+    "                   wrong with it\n"
     "  --version        print the version and end\n"
     "\n"
     "Exit codes: 0 ok, 1 failed, 64 wrong usage, 78 wrong configuration.\n";
 
 struct Arguments {
   std::string config = "/etc/cofounderd/cofounderd.toml";
+  std::string store;  // to be checked
   bool check = false;
   bool print = false;
   std::string migrate_to;
@@ -48,7 +53,9 @@ int parse(int argc, char** argv, Arguments& arguments) {
       std::puts("cofounderd " COFOUNDER_VERSION);
       return EX_OK;
     }
-    if (word == "--check-config") {
+    if (word == "--check-store" && i + 1 < argc) {
+      arguments.store = argv[++i];
+    } else if (word == "--check-config") {
       arguments.check = true;
     } else if (word == "--print-config") {
       arguments.print = true;
@@ -67,9 +74,22 @@ int parse(int argc, char** argv, Arguments& arguments) {
   return -1;
 }
 
+int check_store(const std::string& file) {
+  const auto problems = cofounder::check_sqlite_file(file);
+  if (!problems) {
+    std::puts(problems.error().message.c_str());
+    return EXIT_FAILURE;
+  }
+  for (const std::string& problem : *problems) std::printf("%s: %s\n", file.c_str(), problem.c_str());
+  if (problems->empty()) std::printf("%s: ok\n", file.c_str());
+  return problems->empty() ? EX_OK : EXIT_FAILURE;
+}
+
 int run(int argc, char** argv) {
   Arguments arguments;
   if (const int code = parse(argc, argv, arguments); code >= 0) return code;
+
+  if (!arguments.store.empty()) return check_store(arguments.store);
 
   cofounder::ConfigErrors errors;
   auto config = cofounder::load_config(arguments.config, errors);

@@ -13,13 +13,44 @@ bool SqliteError::is_damage() const noexcept {
          code() == SQLITE_READONLY || code() == SQLITE_AUTH;
 }
 
-SqliteConnection::SqliteConnection(const std::filesystem::path& file, const char* vfs) {
+bool SqliteError::is_corrupt() const noexcept {
+  return code() == SQLITE_CORRUPT || code() == SQLITE_NOTADB;
+}
+
+namespace {
+
+// What SQLite is told to open.  A file without a log is told to be one that does not change: then
+// SQLite makes no files beside it, and needs no right to.
+std::string name_to_open(const std::filesystem::path& file, SqliteConnection::Mode mode) {
+  std::error_code error;
+  const bool has_log = std::filesystem::exists(file.string() + "-wal", error);
+  if (mode == SqliteConnection::Mode::read_write || has_log) return file.string();
+  std::string name = "file:";
+  for (const char c : std::filesystem::absolute(file).string()) {
+    if (c == '%') {
+      name += "%25";
+    } else if (c == '?') {
+      name += "%3f";
+    } else if (c == '#') {
+      name += "%23";
+    } else {
+      name += c;
+    }
+  }
+  return name + "?immutable=1";
+}
+
+}  // namespace
+
+SqliteConnection::SqliteConnection(const std::filesystem::path& file, const char* vfs, Mode mode) {
   // Its statistics take a lock for every allocation.  Refused once SQLite is in use: no harm.
   static const int unused = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   static_cast<void>(unused);
   // Each connection belongs to one thread, so SQLite's own locking would be wasted.
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-  const int code = sqlite3_open_v2(file.c_str(), &connection_, flags, vfs);
+  const int flags =
+      SQLITE_OPEN_NOMUTEX | (mode == Mode::read_write ? SQLITE_OPEN_READWRITE
+                                                      : SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  const int code = sqlite3_open_v2(name_to_open(file, mode).c_str(), &connection_, flags, vfs);
   if (code != SQLITE_OK) {
     const std::string message = connection_ != nullptr ? sqlite3_errmsg(connection_) : "no memory";
     sqlite3_close_v2(connection_);

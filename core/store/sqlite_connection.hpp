@@ -25,6 +25,8 @@ class SqliteError : public std::runtime_error {
   int code() const noexcept { return code_ & 0xff; }  // SQLITE_FULL, SQLITE_IOERR, ...
   // The file itself is the trouble: no other try will help.
   bool is_damage() const noexcept;
+  // It is no database, or not a whole one.
+  bool is_corrupt() const noexcept;
 
  private:
   int code_;
@@ -33,7 +35,9 @@ class SqliteError : public std::runtime_error {
 // One connection; one thread.
 class SqliteConnection {
  public:
-  SqliteConnection(const std::filesystem::path& file, const char* vfs);
+  // `read_only`: leaves the file and its folder as they are; it has to be one that nobody writes.
+  enum class Mode { read_write, read_only };
+  SqliteConnection(const std::filesystem::path& file, const char* vfs, Mode mode = Mode::read_write);
   ~SqliteConnection();
   SqliteConnection(const SqliteConnection&) = delete;
   SqliteConnection& operator=(const SqliteConnection&) = delete;

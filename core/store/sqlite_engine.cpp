@@ -5,6 +5,7 @@
 #include "core/base/log.hpp"
 #include "core/store/file_lock.hpp"
 #include "core/store/sqlite_session.hpp"
+#include "core/store/sqlite_upkeep.hpp"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -66,6 +67,8 @@ Result<TaskStore::Opened> SqliteEngine::open(Time now) {
   const Result<int> lock = lock_file(options_.file);
   if (!lock) return lock.error();
   lock_file_ = lock.value();
+  // Of a daemon that died while it made a backup.
+  ::unlink(copy_file_of(options_.file).c_str());
   // SQLite would make it readable for all.
   const int file = ::open(options_.file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   struct stat info{};

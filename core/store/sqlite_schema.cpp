@@ -54,7 +54,8 @@ Result<std::unique_ptr<SqliteConnection>> open_sqlite_file(const SqliteOptions& 
                     "has schema version " + std::to_string(version) +
                         ", and this cofounderd knows version " +
                         std::to_string(sqlite_schema_version),
-                    "Install the cofounderd that wrote it or a newer one.");
+                    "Install the cofounderd that wrote it or a newer one, or put a backup of the time "
+                    "before in its place.");
   }
   if (!set_wal(*connection)) {
     return unusable(options, "cannot have a write-ahead log",
@@ -76,9 +77,14 @@ Error open_error(const SqliteOptions& options, const SqliteError& error) {
     away.hint = "Look at the disk's space and health.";
     return away;
   }
+  if (error.is_corrupt()) {
+    return unusable(options, std::string{"is damaged: "} + error.what(),
+                    "\"cofounderctl store check FILE\" says more. Move it and its -wal and -shm away "
+                    "and put a backup in its place; without one, \"sqlite3 FILE .recover\" saves what "
+                    "can be read, and a missing file is created anew.");
+  }
   return unusable(options, std::string{"cannot be used: "} + error.what(),
-                  "Check that its folder exists and that both can be read and written; when the "
-                  "file is damaged, restore a backup or move it away: a new one is created.");
+                  "Check that its folder exists and that both can be read and written.");
 }
 
 }  // namespace cofounder

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/store/sqlite_upkeep.hpp"
 #include "core/store/sqlite_writer.hpp"
 #include "core/store/stores.hpp"
 
@@ -20,7 +21,9 @@ class SqliteStore final : public TaskStore,
   using Done = TaskStore::Done<T>;
 
   SqliteStore(Loop& loop, const Clock& clock, SqliteOptions options)
-      : clock_{clock}, writer_{loop, std::move(options)} {}
+      : clock_{clock}, upkeep_{loop, options}, writer_{loop, std::move(options)} {}
+
+  StoreUpkeep& upkeep() noexcept { return upkeep_; }
 
   void open(Listener listener, Done<Opened> done) override;
   void submit(std::vector<NewTask> tasks, Time now, Done<std::vector<Submitted>> done) override;
@@ -71,6 +74,7 @@ class SqliteStore final : public TaskStore,
   void read(Done<T> done, Work work);
 
   const Clock& clock_;
+  SqliteUpkeep upkeep_;
   SqliteWriter writer_;
 };
 

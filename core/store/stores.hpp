@@ -5,11 +5,13 @@
 #include "core/scheduler/retry.hpp"
 #include "core/scheduler/schedule.hpp"
 #include "core/scheduler/side_stores.hpp"
+#include "core/scheduler/store_upkeep.hpp"
 #include "core/scheduler/task_store.hpp"
 
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace cofounder {
 
@@ -35,11 +37,15 @@ struct Stores {
   KeyValueStore& values;
   UsageStore& usage;
   NodeStore* nodes = nullptr;  // of a store that several daemons share
+  StoreUpkeep* upkeep = nullptr;  // nullptr: its server has tools of its own for that
 };
 
 // The lock file FILE.lock makes a second daemon fail in open() with code "store_locked".  A file
 // that is not ours, is damaged, or has a newer schema: "store_unusable", with what to do.
 Stores make_sqlite_store(Loop& loop, const Clock& clock, SqliteOptions options);
+
+// As StoreUpkeep::check(), for a file that no daemon uses, such as a backup.  It is left as it is.
+Result<std::vector<std::string>> check_sqlite_file(const std::filesystem::path& file);
 
 // In memory, without threads: the reference that the contract tests hold the others against.
 Stores make_memory_store(Loop& loop, const Clock& clock, std::string node = "local",

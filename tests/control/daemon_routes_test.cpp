@@ -95,6 +95,16 @@ TEST_F(ControlTest, ConfigIsShownAndReloaded) {
   EXPECT_EQ(code(bad), "invalid_config");
 }
 
+TEST_F(ControlTest, AStoreWithToolsOfItsOwnIsNotCopiedHere) {
+  start();
+  for (const char* route : {"/v1/store/backup", "/v1/store/check"}) {
+    const auto answer = ask("GET", route);
+    EXPECT_EQ(answer.status, 409) << answer.body;
+    EXPECT_EQ(member(answer, "/error/code"), "store_has_own_tools");
+    EXPECT_NE(member(answer, "/error/hint"), "");
+  }
+}
+
 TEST_F(ControlTest, StoreAwayIs503WithRetryAfter) {
   start();
   std::promise<void> closed;

@@ -2,51 +2,14 @@
 // The disk under the database fills up, or the file goes away: clients are told, nothing that was
 // acknowledged is lost, and service resumes by itself.
 #include <gtest/gtest.h>
-#include <sys/mount.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 
 #include "tests/support/real_daemon.hpp"
+#include "tests/support/small_disk.hpp"
 
 namespace cofounder::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A small disk, gone with its owner.
-class SmallDisk {
- public:
-  explicit SmallDisk(fs::path at) : at_{std::move(at)} {
-    fs::create_directory(at_);
-    is_mounted_ = ::mount("tmpfs", at_.c_str(), "tmpfs", 0, "size=6m,mode=0700") == 0;
-    if (!is_mounted_) why_ = std::strerror(errno);
-  }
-  ~SmallDisk() {
-    if (is_mounted_) ::umount2(at_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
-  bool is_mounted() const { return is_mounted_; }
-  const std::string& why() const { return why_; }
-  const fs::path& path() const { return at_; }
-
-  void fill() const {
-    std::ofstream ballast{at_ / "ballast", std::ios::binary | std::ios::app};
-    const std::string piece(4096, 'x');
-    while (ballast.write(piece.data(), 4096).flush()) {
-    }
-  }
-  void free_space() const { fs::remove(at_ / "ballast"); }
-
- private:
-  fs::path at_;
-  bool is_mounted_ = false;
-  std::string why_;
-};
 
 std::string greet(std::size_t bytes) {
   return R"({"op":"hello.greet","args":{"name":")" + std::string(bytes, 'n') + "\"}}";
