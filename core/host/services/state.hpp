@@ -8,12 +8,14 @@
 #include "core/host/services/handles.hpp"
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 // What the services keep, for core/host/services/*.cpp only.
 namespace cofounder::host {
@@ -73,6 +75,13 @@ struct CallSide {
 // What ended with its call or plugin because nobody had ended it before.
 enum class LeftOpen { file, timer, transfer, program };
 
+// Timers that were set and that the loop has not seen yet.
+struct NewTimers {
+  std::mutex mutex;  // for all
+  std::deque<std::pair<std::shared_ptr<Timer>, Mono>> waiting;
+  bool posted = false;  // a look at them is on its way to the loop
+};
+
 class ServiceState {
  public:
   explicit ServiceState(Instance& instance);
@@ -90,6 +99,7 @@ class ServiceState {
   TimerId core_metrics_timer = 0;                   // loop; 0: nobody needs the core's figures
   HandleTable<OpenFile> files;
   HandleTable<Timer> timers;
+  NewTimers new_timers;
   HandleTable<Transfer> transfers;
   HandleTable<ProgramRun> programs;
 

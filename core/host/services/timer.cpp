@@ -5,6 +5,11 @@
 #include <cofounder/services/timer.h>
 
 #include <algorithm>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 namespace cofounder::host {
 
@@ -40,6 +45,34 @@ void start_on_loop(Instance& instance, const std::shared_ptr<Timer>& timer, Mono
   });
 }
 
+// A plugin may set a hundred thousand in a row: the loop has other work between.
+void start_waiting(Instance& instance) {
+  constexpr std::size_t slice = 256;
+  NewTimers& fresh = instance.services().new_timers;
+  std::vector<std::pair<std::shared_ptr<Timer>, Mono>> now;
+  bool more = false;
+  {
+    const std::lock_guard lock{fresh.mutex};
+    while (!fresh.waiting.empty() && now.size() < slice) {
+      now.push_back(std::move(fresh.waiting.front()));
+      fresh.waiting.pop_front();
+    }
+    more = fresh.posted = !fresh.waiting.empty();
+  }
+  for (const auto& [timer, when] : now) start_on_loop(instance, timer, when);
+  if (more) instance.post([&instance] { start_waiting(instance); });
+}
+
+void start_later(Instance& instance, std::shared_ptr<Timer> timer, Mono when) {
+  NewTimers& fresh = instance.services().new_timers;
+  {
+    const std::lock_guard lock{fresh.mutex};
+    fresh.waiting.emplace_back(std::move(timer), when);
+    if (std::exchange(fresh.posted, true)) return;
+  }
+  instance.post([&instance] { start_waiting(instance); });
+}
+
 int32_t after(const cof_host* host, uint64_t call_id, int64_t delay_ns, uint64_t tag,
               uint64_t* handle) noexcept {
   return serve(host, [&](Instance& instance) -> std::int32_t {
@@ -53,7 +86,7 @@ int32_t after(const cof_host* host, uint64_t call_id, int64_t delay_ns, uint64_t
     timer->answer = std::make_shared<Answer>(instance, std::move(operation));
     if (!instance.services().timers.add(timer->handle, timer, timers_max)) return COF_ELIMIT;
     if (handle != nullptr) *handle = timer->handle;
-    instance.post([&instance, timer, when] { start_on_loop(instance, timer, when); });
+    start_later(instance, std::move(timer), when);
     return COF_OK;
   });
 }

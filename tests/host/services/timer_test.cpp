@@ -91,6 +91,19 @@ TEST_F(TimerTest, RefusesWhatCannotBeAndHasALimit) {
   EXPECT_EQ(timers->after(host, call->id, 1, 5, nullptr), COF_ELIMIT);
 }
 
+// What others post meanwhile does not wait for all of them.
+TEST_F(TimerTest, ManyAtOnceLeaveTheLoopToOthers) {
+  load();
+  for (std::uint64_t tag = 1; tag <= 10'000; ++tag) {
+    ASSERT_EQ(timers->after(host, 0, 1'000'000, tag, nullptr), COF_OK);
+  }
+  std::size_t started = 0;
+  loop.post([&] { started = clock.timers(); });
+  loop.poll();
+  EXPECT_LT(started, 1'000u);
+  EXPECT_GE(clock.timers(), 10'000u) << "all come, one turn after the other";
+}
+
 TEST_F(TimerTest, WorksFromManyThreads) {
   load();
   std::atomic<int> running{4};
