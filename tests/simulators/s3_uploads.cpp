@@ -162,11 +162,12 @@ Response Bedrock::complete(const Request& request, const std::string& name, cons
   const auto wanted = parse_parts(request.body);
   if (!wanted) return s3_error(request, 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema");
   const auto& parts = uploads_[id].parts;
+  for (std::size_t i = 1; i < wanted->size(); ++i) {
+    if ((*wanted)[i].first > (*wanted)[i - 1].first) continue;
+    return s3_error(request, 400, "InvalidPartOrder", "The list of parts was not in ascending order.");
+  }
   std::string object;
-  int last = 0;
   for (const auto& [number, etag] : *wanted) {
-    if (number <= last) return s3_error(request, 400, "InvalidPartOrder", "The list of parts was not in ascending order.");
-    last = number;
     const auto part = parts.find(number);
     const bool is_right = part != parts.end() && (etag == s3_etag(part->second) || "\"" + etag + "\"" == s3_etag(part->second));
     if (!is_right) return s3_error(request, 400, "InvalidPart", "One or more of the specified parts could not be found.");
