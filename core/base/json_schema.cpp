@@ -97,7 +97,7 @@ std::optional<Error> compile_limit(std::string_view key, View value, Node& node,
   if (key == "minimum" || key == "maximum") {
     const auto number = value.as_number();
     if (!number) return bad_schema(where, std::string{key} + " must be a number");
-    (key == "minimum" ? node.minimum : node.maximum) = *number;
+    (key == "minimum" ? node.minimum : node.maximum) = number;
     return std::nullopt;
   }
   const auto count = value.as_integer();

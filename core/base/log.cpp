@@ -188,6 +188,7 @@ class Writer {
         "SYSLOG_IDENTIFIER=cofounderd"};
     for (const auto& [name, value] : line.fields) texts.push_back(name + "=" + value);
     std::vector<iovec> parts;
+    parts.reserve(texts.size());
     for (std::string& text : texts) parts.push_back({text.data(), text.size()});
     sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
   }

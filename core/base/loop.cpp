@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/loop.hpp"
 
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -9,7 +10,12 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+
 #include <atomic>
+#include <cassert>
+#include <cerrno>
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -132,6 +138,10 @@ struct Loop::State {
 
   std::mutex mutex;
   std::vector<UniqueFunction<void()>> posted;  // guarded by mutex
+  // Wakes the loop for what other threads post.  Asio would do it with its own lock held, for which
+  // the loop, just woken, would have to wait.
+  asio::posix::stream_descriptor bell{context, make_bell()};
+  std::uint64_t rings = 0;
 
   // What the loop runs now, from there on; kept for its capacity.
   std::vector<UniqueFunction<void()>> taken;
@@ -140,6 +150,27 @@ struct Loop::State {
   // The loop's own.
   std::vector<UniqueFunction<void()>> deferred;
   bool runs_posted = false;
+
+  State() { listen(); }
+
+  static int make_bell() {
+    const int descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (descriptor < 0) throw std::system_error{errno, std::generic_category(), "eventfd"};
+    return descriptor;
+  }
+  void ring() noexcept {
+    const std::uint64_t once = 1;
+    [[maybe_unused]] const ssize_t wrote = ::write(bell.native_handle(), &once, sizeof once);
+    assert(wrote == sizeof once);
+  }
+  void listen() {
+    bell.async_read_some(asio::buffer(&rings, sizeof rings),
+                         [this](const boost::system::error_code& error, std::size_t) {
+                           if (error) return;
+                           listen();
+                           run_posted();
+                         });
+  }
 
   void run_deferred() {
     for (auto& action : std::exchange(deferred, {})) action();
@@ -178,7 +209,12 @@ void Loop::post(UniqueFunction<void()> action) {
     wake = state_->posted.empty();
     state_->posted.push_back(std::move(action));
   }
-  if (wake) asio::post(state_->context, [state = state_.get()] { state->run_posted(); });
+  if (!wake) return;
+  if (is_this_thread()) {
+    asio::post(state_->context, [state = state_.get()] { state->run_posted(); });
+  } else {
+    state_->ring();
+  }
 }
 
 void Loop::defer(UniqueFunction<void()> action) {

@@ -85,6 +85,11 @@ struct Config {
     std::string kind = "sqlite";
     std::filesystem::path path;  // empty: cofounderd.db below paths.state
     std::string dsn;
+    std::string password_credential;  // empty: no password, or in the passfile that dsn names
+    std::string schema = "cofounder";
+    std::string node;  // empty: the name of the machine
+    std::string prepare = "auto";
+    int connections_max = 4;
   } store;
   struct {
     int running_max = 256;
@@ -94,6 +99,7 @@ struct Config {
     Milliseconds retry_first{1'000};
     Milliseconds retry_most{600'000};
     std::map<std::string, int> queues;  // [scheduler.queues] name = tasks running at once
+    std::map<std::string, int> cluster_queues;  // the same on all nodes together
   } scheduler;
   struct {
     std::filesystem::path socket = "/run/cofounderd/control.sock";

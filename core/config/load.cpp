@@ -16,10 +16,11 @@ namespace {
 constexpr std::size_t name_bytes_max = 64;
 constexpr std::size_t drop_ins_max = 256;
 
-void read_queues(Reader& reader, const Node& table, std::map<std::string, int>& queues) {
-  if (!reader.expect_table("scheduler.queues", table)) return;
+void read_queues(Reader& reader, const std::string& section, const Node& table,
+                 std::map<std::string, int>& queues) {
+  if (!reader.expect_table(section, table)) return;
   for (std::size_t i = 0; i < table.keys.size(); ++i) {
-    const std::string name = dotted("scheduler.queues", table.keys[i]);
+    const std::string name = dotted(section, table.keys[i]);
     if (table.keys[i].empty() || table.keys[i].size() > name_bytes_max) {
       reader.fail(table.elements[i], "the name of a queue has 1 to 64 bytes");
       continue;
@@ -67,7 +68,9 @@ void read_section(Reader& reader, const std::string& section, const Node& table,
     const Node& node = table.elements[i];
     const std::string name = dotted(section, table.keys[i]);
     if (name == "scheduler.queues") {
-      read_queues(reader, node, config.scheduler.queues);
+      read_queues(reader, name, node, config.scheduler.queues);
+    } else if (name == "scheduler.cluster_queues") {
+      read_queues(reader, name, node, config.scheduler.cluster_queues);
     } else if (name == "control.access") {
       read_access(reader, node, config);
     } else if (name == "plugin") {

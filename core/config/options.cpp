@@ -16,6 +16,7 @@ bool one_of(std::string_view text, std::initializer_list<std::string_view> all) 
 }
 
 bool is_store_kind(std::string_view text) { return one_of(text, {"sqlite", "postgres"}); }
+bool is_prepare(std::string_view text) { return one_of(text, {"auto", "on", "off"}); }
 bool is_isolation(std::string_view text) { return one_of(text, {"", "in-process", "process"}); }
 bool is_on_start_error(std::string_view text) { return one_of(text, {"fail", "retry", "ignore"}); }
 bool is_level(std::string_view text) { return one_of(text, {"debug", "info", "warning", "error"}); }
@@ -62,6 +63,25 @@ bool is_dsn(std::string_view text) {
          authority.substr(0, at).find(':') == std::string_view::npos;
 }
 
+bool is_credential_or_empty(std::string_view text) {
+  return text.find('/') == std::string_view::npos && text != "." && text != "..";
+}
+
+// As PostgreSQL takes it without quotes, with room for what is added to it.
+bool is_schema(std::string_view text) {
+  return !text.empty() && text.size() <= 48 && (text[0] < '0' || text[0] > '9') &&
+         !text.starts_with("pg_") && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+         });
+}
+
+bool is_node(std::string_view text) {
+  return text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '_' || c == '-';
+         });
+}
+
 bool is_program(std::string_view text) noexcept {
   return !text.empty() && text.size() < 4096 && text.find('\0') == std::string_view::npos &&
          (text.front() == '/' || text.find('/') == std::string_view::npos);
@@ -87,6 +107,14 @@ std::vector<Option> options_of(Config& c) {
       {"store.path", &c.store.path, 0, any, is_absolute_or_empty, path_wanted},
       {"store.dsn", &c.store.dsn, 0, any, is_dsn,
        "a connection string without a password (name a file in it: passfile=PATH)"},
+      {"store.password_credential", &c.store.password_credential, 0, any, is_credential_or_empty,
+       "the name of a credential, without \"/\""},
+      {"store.schema", &c.store.schema, 0, any, is_schema,
+       "a name of at most 48 of a-z, 0-9 and _, that begins with neither a digit nor pg_"},
+      {"store.node", &c.store.node, 0, any, is_node,
+       "a name of at most 64 letters, digits, \".\", \"_\" and \"-\""},
+      {"store.prepare", &c.store.prepare, 0, any, is_prepare, "\"auto\", \"on\" or \"off\""},
+      {"store.connections_max", &c.store.connections_max, 3, 100},
       {"scheduler.running_max", &c.scheduler.running_max, 1, many},
       {"scheduler.task_timeout", &c.scheduler.task_timeout, 1, 365 * day_ms},
       {"scheduler.attempts_max", &c.scheduler.attempts_max, 1, 1000},

@@ -62,6 +62,8 @@ void json_maps(json::Writer& out, const Config& config, std::string_view section
   if (section == "scheduler") {
     out.key("queues").begin_object();
     for (const auto& [name, most] : config.scheduler.queues) out.member(name, most);
+    out.end_object().key("cluster_queues").begin_object();
+    for (const auto& [name, most] : config.scheduler.cluster_queues) out.member(name, most);
     out.end_object();
   } else if (section == "control") {
     out.key("access").begin_object();

@@ -135,6 +135,10 @@ class TomlPrinter {
 void print_maps(TomlPrinter& out, const Config& config) {
   out.table("scheduler.queues");
   for (const auto& [name, most] : config.scheduler.queues) out.member(name, std::to_string(most));
+  out.table("scheduler.cluster_queues");
+  for (const auto& [name, most] : config.scheduler.cluster_queues) {
+    out.member(name, std::to_string(most));
+  }
   out.table("control.access");
   for (const Access access : {Access::admin, Access::operate, Access::submit, Access::read}) {
     const auto found = config.control.access.find(access);

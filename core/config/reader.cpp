@@ -67,7 +67,7 @@ void Reader::unknown_key(std::string_view section, std::string_view key, const N
   }
   if (section.empty()) here.push_back("plugin");
   if (section == "control") here.push_back("access");
-  if (section == "scheduler") here.push_back("queues");
+  if (section == "scheduler") here.insert(here.end(), {"queues", "cluster_queues"});
 
   std::string text = "unknown key " + dotted(section, key);
   const std::string_view near = nearest(key, here);

@@ -8,6 +8,7 @@
 #include "core/scheduler/schedule.hpp"
 #include "core/scheduler/scheduler.hpp"
 #include "core/scheduler/store_upkeep.hpp"
+#include "core/scheduler/side_stores.hpp"
 
 #include <functional>
 #include <memory>
@@ -32,6 +33,7 @@ struct ControlPorts {
   // A request was answered, for figures: the template of its route, or "unmatched".
   std::function<void(std::string_view method, std::string_view route, int status, Nanoseconds took)>
       answered = {};
+  NodeStore* nodes = nullptr;  // of a store that several daemons share
   StoreUpkeep* upkeep = nullptr;  // nullptr: the store is looked after by other tools
 };
 

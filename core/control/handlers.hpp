@@ -25,6 +25,9 @@ void get_schedules(ControlContext& context, RequestCall call);
 void delete_schedule(ControlContext& context, RequestCall call);
 void run_schedule(ControlContext& context, RequestCall call);
 
+// node_routes.cpp
+void get_nodes(ControlContext& context, RequestCall call);
+
 // plugin_routes.cpp
 void get_plugins(ControlContext& context, RequestCall call);
 void get_plugin(ControlContext& context, RequestCall call);

@@ -82,6 +82,12 @@ constexpr std::string_view schemas = R"json({
   "operations":{"type":"array","items":{"type":"object"}},"routes":{"type":"array","items":{"type":"object"}}}},
 "Plugins":{"type":"object","required":["plugins"],"properties":{
   "plugins":{"type":"array","items":{"$ref":"#/components/schemas/Plugin"}}}},
+"Nodes":{"type":"object","required":["nodes"],"properties":{"nodes":{"type":"array","items":{"type":"object",
+  "required":["name","state","self","running","version","started_at","seen_at"],"properties":{
+  "name":{"type":"string"},"state":{"type":"string","enum":["up","stopped","lost"]},
+  "self":{"type":"boolean","description":"The node that answers"},"running":{"type":"integer"},
+  "version":{"type":"string"},"started_at":{"type":"string","format":"date-time"},
+  "seen_at":{"type":"string","format":"date-time"}}}}}},
 "Status":{"type":"object","required":["node","version","store"],"properties":{
   "node":{"type":"string"},"version":{"type":"string"},"started_at":{"type":"string"},
   "uptime_seconds":{"type":"integer"},"draining":{"type":"boolean"},"running":{"type":"integer"},

@@ -24,6 +24,7 @@ constexpr std::array routes{
   ControlRoute{"PUT", "/v1/schedules/{name}", Access::operate, "Make or change a schedule", "", "NewSchedule", "Schedule", put_schedule},
   ControlRoute{"DELETE", "/v1/schedules/{name}", Access::operate, "Remove a schedule", "", "", "", delete_schedule, 204},
   ControlRoute{"POST", "/v1/schedules/{name}/run", Access::operate, "Run a schedule now, besides its times", "", "", "Task", run_schedule, 201},
+  ControlRoute{"GET", "/v1/nodes", Access::read, "List the daemons that share the store", "", "", "Nodes", get_nodes},
   ControlRoute{"GET", "/v1/plugins", Access::read, "List plugins", "", "", "Plugins", get_plugins},
   ControlRoute{"GET", "/v1/plugins/{id}", Access::read, "Show a plugin", "", "", "Plugin", get_plugin},
   ControlRoute{"GET", "/v1/plugins/{id}/why", Access::operate, "Say why a plugin failed last: the calls in flight, its last log lines", "", "", "PluginWhy", get_plugin_why},

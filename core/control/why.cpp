@@ -158,6 +158,14 @@ void explain_limits(const WhyInput& input, Explanation& out) {
               " of " + std::to_string(queue->second) + " are taken");
     }
   }
+  // How many run elsewhere is not known here.
+  const auto shared = limits.cluster_queues.find(input.task.queue);
+  if (shared != limits.cluster_queues.end()) {
+    out.fact("cluster_queue_limit").member("queue", input.task.queue).member("max", shared->second);
+    out.fact_end();
+    out.say("queue " + input.task.queue + " runs at most " + std::to_string(shared->second) +
+            " tasks on all nodes together");
+  }
   if (input.running.size() < static_cast<std::size_t>(limits.running_max)) return;
   out.fact("running_limit").member("used", std::uint64_t{input.running.size()});
   out.fact_end();

@@ -90,6 +90,8 @@ std::vector<Command> task_commands();
 std::vector<Command> schedule_commands();
 std::vector<Command> plugin_commands();
 std::vector<Command> store_commands();
+std::vector<Command> node_commands();
+std::vector<Command> migrate_commands();
 
 // Ends a command; run_ctl() shows the error.
 struct Failure {

@@ -53,7 +53,7 @@ struct Daemon::State {
 
   Loop loop;
   Clock& clock = loop.clock();
-  Stores stores = make_sqlite_store(loop, clock, store_options(config));
+  Stores stores = make_store(loop, clock, config);
   PricedUsage usage{stores.usage};
   TrafficMetrics traffic;
   http::Client client{loop, observed(client_options(config))};
@@ -111,7 +111,7 @@ struct Daemon::State {
                         schedules,
                         plugins,
                         config,
-                        version, "local",
+                        version, node_name(config),
                         [this](UniqueFunction<void(std::optional<Error>)> done) {
                           reload(std::move(done));
                         },
@@ -119,7 +119,7 @@ struct Daemon::State {
                         [this] { return scheduler.store_problem(); },
                         [this](std::string_view method, std::string_view route, int status,
                                Nanoseconds took) { traffic.answered(method, route, status, took); },
-                        stores.upkeep};
+                        stores.nodes, stores.upkeep};
   }
 
   void submit_for_plugin(NewTask task, TaskStore::Done<Submitted> done) {

@@ -11,12 +11,13 @@
 #include "core/base/log.hpp"
 #include "core/config/config.hpp"
 #include "core/daemon/daemon.hpp"
+#include "core/daemon/move.hpp"
 #include "core/store/stores.hpp"
 
 namespace {
 
 constexpr std::string_view usage =
-    "Usage: cofounderd --config FILE [--check-config | --print-config]\n"
+    "Usage: cofounderd --config FILE [--check-config | --print-config | --migrate-to DSN]\n"
     "       cofounderd --check-store FILE | --version | --help\n"
     "\n"
     "Runs the plugin-hosting daemon in the foreground; systemd starts it.\n"
@@ -27,6 +28,7 @@ constexpr std::string_view usage =
     "  --print-config   print every option with the value in force and end\n"
     "  --check-store FILE  read all of a store that no daemon uses, or of a backup, and say what is\n"
     "                   wrong with it\n"
+    "  --migrate-to DSN move what the SQLite store keeps to PostgreSQL and end\n"
     "  --version        print the version and end\n"
     "\n"
     "Exit codes: 0 ok, 1 failed, 64 wrong usage, 78 wrong configuration.\n";
@@ -36,6 +38,7 @@ struct Arguments {
   std::string store;  // to be checked
   bool check = false;
   bool print = false;
+  std::string migrate_to;
 };
 
 // The exit code when the program is to end now, or -1.
@@ -56,6 +59,8 @@ int parse(int argc, char** argv, Arguments& arguments) {
       arguments.check = true;
     } else if (word == "--print-config") {
       arguments.print = true;
+    } else if (word == "--migrate-to" && i + 1 < argc) {
+      arguments.migrate_to = argv[++i];
     } else if (word == "--config" && i + 1 < argc) {
       arguments.config = argv[++i];
     } else if (word.starts_with("--config=")) {
@@ -102,6 +107,7 @@ int run(int argc, char** argv) {
     std::printf("%s: ok\n", arguments.config.c_str());
     return EX_OK;
   }
+  if (!arguments.migrate_to.empty()) return cofounder::move_store(*config, arguments.migrate_to);
   return cofounder::Daemon{std::move(*config), arguments.config}.run();
 }
 

@@ -4,8 +4,10 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 namespace cofounder {
@@ -14,18 +16,67 @@ Scheduler::Options scheduler_options(const Config& config) {
   Scheduler::Options options;
   options.running_max = config.scheduler.running_max;
   options.queue_max = config.scheduler.queues;
+  options.queue_shared_max = config.scheduler.cluster_queues;
+  if (config.store.kind == "sqlite") {
+    // This node is all of them.
+    for (const auto& [name, most] : config.scheduler.cluster_queues) {
+      const auto [own, is_new] = options.queue_max.emplace(name, most);
+      if (!is_new) own->second = std::min(own->second, most);
+    }
+  }
   options.retention = config.scheduler.retention;
   options.retry.first = config.scheduler.retry_first;
   options.retry.most = config.scheduler.retry_most;
   return options;
 }
 
-SqliteOptions store_options(const Config& config) {
+std::string node_name(const Config& config) {
+  if (!config.store.node.empty()) return config.store.node;
+  // Alone with its file it needs no name.
+  if (config.store.kind == "sqlite") return "local";
+  std::array<char, 65> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+SqliteOptions sqlite_options(const Config& config) {
   SqliteOptions options;
   options.file =
       config.store.path.empty() ? config.paths.state / "cofounderd.db" : config.store.path;
+  options.node = node_name(config);
   options.retry = scheduler_options(config).retry;
   return options;
+}
+
+PostgresOptions postgres_options(const Config& config) {
+  PostgresOptions options;
+  options.dsn = config.store.dsn;
+  if (!config.store.password_credential.empty()) {
+    const SecretSource source{SecretSource::Kind::credential, config.store.password_credential};
+    options.password = [source] { return read_secret(source); };
+  }
+  options.schema = config.store.schema;
+  options.node = node_name(config);
+  options.version = version;
+  // What runs is cancelled, and has ended a little after the grace.
+  Milliseconds ending = PluginConfig::Deadlines{}.grace;
+  for (const auto& [id, plugin] : config.plugin) ending = std::max(ending, plugin.deadlines.grace);
+  ending += Milliseconds{1'000};
+  options.end_claims_after =
+      std::clamp(options.lease - ending, 2 * options.beat_every, options.end_claims_after);
+  options.prepare = config.store.prepare == "on"    ? PostgresPrepare::on
+                    : config.store.prepare == "off" ? PostgresPrepare::off
+                                                    : PostgresPrepare::automatic;
+  options.connections_max = config.store.connections_max;
+  options.retry = scheduler_options(config).retry;
+  return options;
+}
+
+Stores make_store(Loop& loop, const Clock& clock, const Config& config) {
+  if (config.store.kind == "postgres") {
+    return make_postgres_store(loop, clock, postgres_options(config));
+  }
+  return make_sqlite_store(loop, clock, sqlite_options(config));
 }
 
 http::Client::Options client_options(const Config& config) {

@@ -90,15 +90,16 @@ bool ChildWatch::is_idle_and_computes() {
 }
 
 // As much more as all processors can give until the limit is moved again, and again as much in case
-// that is late.  Where the kernel does not allow it (another user's process), look() still counts.
-void ChildWatch::move_limit(Nanoseconds used) const noexcept {
+// that is late; but never beyond the hard limit, which is that of its whole life and ends it a second
+// later.  Where the kernel does not allow it (another user's process), look() still counts.
+void ChildWatch::move_limit(Nanoseconds used) noexcept {
   const auto processors = std::max<long>(1, ::sysconf(_SC_NPROCESSORS_ONLN));
   const Nanoseconds most = used + idle_cpu_max_ + 2 * processors * Nanoseconds{look_wait};
   rlimit limit{};
   if (::prlimit(pid_, RLIMIT_CPU, nullptr, &limit) != 0) return;
-  if (limit.rlim_max != RLIM_INFINITY) return;  // limits.cpu_seconds_max, for all its life
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(most).count();
-  limit.rlim_cur = static_cast<rlim_t>(seconds);
+  limit.rlim_cur = static_cast<rlim_t>(std::chrono::ceil<std::chrono::seconds>(most).count());
+  life_is_limit_ = limit.rlim_max != RLIM_INFINITY && limit.rlim_cur + 1 >= limit.rlim_max;
+  if (life_is_limit_) limit.rlim_cur = limit.rlim_max - 1;
   ::prlimit(pid_, RLIMIT_CPU, &limit, nullptr);
 }
 

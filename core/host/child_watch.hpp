@@ -32,13 +32,16 @@ class ChildWatch {
 
   // The process is up, and gives a beat every two seconds.
   void start(const wire::Pulse& pulse, std::function<Asked()> asked, Fault fault);
+  // Which limit the kernel has for it now, that SIGXCPU comes from: all its life's (the hard one,
+  // limits.cpu_seconds_max), or the one that moves.
+  bool life_is_limit() const noexcept { return life_is_limit_; }
 
  private:
   void wait();
   void look();
   bool is_silent();
   bool is_idle_and_computes();
-  void move_limit(Nanoseconds used) const noexcept;
+  void move_limit(Nanoseconds used) noexcept;
 
   Clock& clock_;
   const int pid_;
@@ -51,6 +54,7 @@ class ChildWatch {
   int beats_missed_ = 0;
   std::uint64_t entries_seen_ = 0;
   Nanoseconds used_{0};           // of the processors, when it was looked at last
+  bool life_is_limit_ = false;
   Nanoseconds used_for_work_{0};  // and when it had something to do, or did little, last
 };
 

@@ -135,6 +135,18 @@ void Instance::reply(const std::shared_ptr<Operation>& operation, Reply reply) {
   });
 }
 
+void Instance::reply_all(const std::shared_ptr<Operation>& operation, std::vector<Reply> replies) {
+  if (operation->tag == 0 || gone()) {
+    for (Reply& reply : replies) {
+      if (reply.delivered && !gone()) post(std::move(reply.delivered));
+    }
+    return;
+  }
+  run(operation->call->strand, [this, operation, replies = std::move(replies)]() mutable {
+    for (Reply& reply : replies) enter_reply(operation, reply);
+  });
+}
+
 void Instance::run(Workers::Strand& strand, Workers::Job job, Workers::Order order) {
   if (proxy_ == nullptr) return workers_.post(strand, std::move(job), order);
   // The child keeps the order; here an entry is a frame to be sent.

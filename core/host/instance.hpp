@@ -139,6 +139,8 @@ class Instance {
   // Enters reply() on a worker, in order with the call's other entries.  After the last one the
   // operation is over and on_cancel() void.  With tag 0 nothing is entered.
   void reply(const std::shared_ptr<Operation>& operation, Reply reply);
+  // The same for several at once, none of them the last.
+  void reply_all(const std::shared_ptr<Operation>& operation, std::vector<Reply> replies);
 
   // Ends a call by the plugin's word: COF_OK, COF_EGONE (counted).
   std::int32_t complete(std::uint64_t call_id, CallEnd end);

@@ -111,6 +111,7 @@ std::int32_t to_cof(CancelReason reason) noexcept {
     case CancelReason::deadline:
       return COF_CANCEL_DEADLINE;
     case CancelReason::stopping:
+    case CancelReason::lease_lost:
       return COF_CANCEL_STOPPING;
   }
   return COF_CANCEL_REQUESTED;

@@ -8,6 +8,7 @@
 #include "core/wire/trampolines.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -71,8 +72,16 @@ void Proxy::on_exit(const ChildEnd& how) {
     what += ": it needed more than limits.memory_bytes_max = " +
             std::to_string(instance_.config()->limits.memory_bytes_max);
   }
+  const bool out_of_time = !out_of_memory && how.signal == SIGXCPU && watch_ != nullptr;
+  if (out_of_time) {
+    const PluginConfig::Limits& limits = instance_.config()->limits;
+    what += watch_->life_is_limit()
+                ? ": it used more than limits.cpu_seconds_max = " + std::to_string(limits.cpu_seconds_max)
+                : ": it used more than limits.idle_cpu_max = " + to_string(limits.idle_cpu_max);
+  }
   // Unless it was ended.
-  lost(make_why(out_of_memory ? "memory_limit" : "plugin_crashed", what), how.signal);
+  const char* const code = out_of_memory ? "memory_limit" : out_of_time ? "cpu_limit" : "plugin_crashed";
+  lost(make_why(code, what), how.signal);
   if (on_gone) std::exchange(on_gone, nullptr)(how.signal, report);
   crash_ = {};
   link_ = nullptr;

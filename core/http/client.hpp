@@ -83,13 +83,13 @@ Result<Origin> origin_of(const std::string& url);
 // as docs say (never sent, maybe processed, ...), tried again with backoff where that is safe, and
 // told with codes "connect_failed", "tls_failed", "timed_out", "connection_lost",
 // "response_too_big", "invalid_url", "invalid_request", "protocol_error", "limit_reached",
-// "body_unreadable", "cancelled".  An error is retryable when to send the request again is safe.
+// "body_unreadable", "http_unavailable" (no libcurl), "cancelled".  An error is retryable when to send the request again is safe.
 // Authorization, keys, paths, queries and bodies never reach a log or an error.
 //
 // At most connections_per_host_max requests of one owner to one host are on the wire (where the host
 // speaks HTTP/2: 100 of all owners, on one connection), and connections_max in all.  The others
 // wait, which is no error and which no time limit counts; owners and hosts take turns.  libcurl and
-// TLS are loaded into memory with the first request; connections not used for half a minute are
+// TLS are loaded into memory with the first request (or origin_of()); connections not used for half a minute are
 // closed.  On the loop only; the loop must outlive it.
 class Client {
  public:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/http/client_curl.hpp"
 #include "core/http/client_parts.hpp"
-
-#include <curl/curl.h>
 
 namespace cofounder::http {
 
@@ -47,7 +46,7 @@ Failure classify_curl(int code, bool sent) noexcept {
 Error make_curl_error(int code, Failure failure, const Target& target, std::string_view detail) {
   Error error;
   const std::string to = " (" + target.host + ")";
-  const std::string text{curl_easy_strerror(static_cast<CURLcode>(code))};
+  const std::string text{curl().easy_strerror(static_cast<CURLcode>(code))};
   // libcurl's longer text names hosts, addresses and what a certificate lacks; that of other
   // failures may quote what the server sent.
   const std::string long_text = (detail.empty() ? text : std::string{detail}) + to;

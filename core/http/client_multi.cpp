@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/http/client_curl.hpp"
 #include "core/http/client_parts.hpp"
 
-#include <curl/curl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,12 +22,6 @@ namespace asio = boost::asio;
 constexpr int events_per_turn = 64;            // then others have their turn on the loop
 constexpr long idle_connections_max = 256;     // kept open for re-use
 constexpr std::chrono::seconds idle_keep{30};  // then all are closed
-
-// Loads TLS and its tables: not before the first request needs them.
-bool init_libcurl() {
-  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-  return code == CURLE_OK;
-}
 
 }  // namespace
 
@@ -83,34 +77,34 @@ struct Inside {
 
 // False: out of memory or descriptors.
 bool Multi::State::open() {
-  const int descriptor = init_libcurl() ? epoll_create1(EPOLL_CLOEXEC) : -1;
+  const int descriptor = load_curl() ? epoll_create1(EPOLL_CLOEXEC) : -1;
   if (descriptor < 0) return false;
   epoll.assign(descriptor);
-  multi = curl_multi_init();
-  share = curl_share_init();
+  multi = curl().multi_init();
+  share = curl().share_init();
   if (multi == nullptr || share == nullptr) {
     close();
     return false;
   }
-  curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-  curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+  curl().share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  curl().share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
 
-  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(
+  curl().multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
+  curl().multi_setopt(
       multi, CURLMOPT_SOCKETFUNCTION,
       +[](CURL*, curl_socket_t socket, int what, void* self, void* known) {
         static_cast<State*>(self)->watch(socket, what, known == nullptr);
         return 0;
       });
-  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(
+  curl().multi_setopt(multi, CURLMOPT_TIMERDATA, this);
+  curl().multi_setopt(
       multi, CURLMOPT_TIMERFUNCTION, +[](CURLM*, long timeout_ms, void* self) {
         static_cast<State*>(self)->set_timer(timeout_ms);
         return 0;
       });
-  curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+  curl().multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
   // How many go to a host is the client's to count: libcurl does not know whose they are.
-  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(connections_max));
+  curl().multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(connections_max));
   idle_max = 0;
   set_idle_max();
   wait_events();
@@ -125,8 +119,8 @@ int Multi::State::close() noexcept {
   if (!epoll.is_open()) return count;
   {
     const Inside inside{depth};
-    curl_multi_cleanup(std::exchange(multi, nullptr));
-    curl_share_cleanup(std::exchange(share, nullptr));
+    curl().multi_cleanup(std::exchange(multi, nullptr));
+    curl().share_cleanup(std::exchange(share, nullptr));
   }
   boost::system::error_code ignored;
   epoll.close(ignored);
@@ -161,14 +155,14 @@ void Multi::State::take_events() {
 void Multi::State::act(int descriptor, int events) {
   const Inside inside{depth};
   int still_running = 0;
-  curl_multi_socket_action(multi, descriptor, events, &still_running);
+  curl().multi_socket_action(multi, descriptor, events, &still_running);
 }
 
 void Multi::State::collect() {
   const auto keep = shared_from_this();
   while (multi != nullptr) {
     int left = 0;
-    const CURLMsg* message = curl_multi_info_read(multi, &left);
+    const CURLMsg* message = curl().multi_info_read(multi, &left);
     if (message == nullptr) return;
     if (message->msg == CURLMSG_DONE) on_done(message->easy_handle, message->data.result);
   }
@@ -202,7 +196,7 @@ void Multi::State::watch(int descriptor, int what, bool is_new) {
   if ((what & CURL_POLL_OUT) != 0) event.events |= EPOLLOUT;
   if (is_new) {
     static char known;  // any address that is not null
-    curl_multi_assign(multi, descriptor, &known);
+    curl().multi_assign(multi, descriptor, &known);
     if (epoll_ctl(set, EPOLL_CTL_ADD, descriptor, &event) == 0 || errno != EEXIST) return;
   }
   epoll_ctl(set, EPOLL_CTL_MOD, descriptor, &event);
@@ -213,7 +207,7 @@ void Multi::State::watch(int descriptor, int what, bool is_new) {
 void Multi::State::set_idle_max() noexcept {
   long wanted = idle_connections_max;
   while (wanted < running + idle_connections_max) wanted *= 2;
-  if (wanted != idle_max) curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, idle_max = wanted);
+  if (wanted != idle_max) curl().multi_setopt(multi, CURLMOPT_MAXCONNECTS, idle_max = wanted);
 }
 
 void Multi::State::close_when_idle() {
@@ -237,7 +231,7 @@ bool Multi::prepare(EasyHandle easy, bool is_fresh) {
   if (state.multi == nullptr && !state.open()) return false;
   bool ok = true;
   const auto set = [&](CURLoption option, auto value) {
-    ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK;
+    ok = ok && curl().easy_setopt(easy, option, value) == CURLE_OK;
   };
   set(CURLOPT_SHARE, state.share);
   set(CURLOPT_FRESH_CONNECT, is_fresh ? 1L : 0L);
@@ -265,7 +259,7 @@ bool Multi::add(EasyHandle easy) {
   if (++state.running == 1) state.idle_timer.cancel();
   state.set_idle_max();
   const Inside inside{state.depth};
-  if (curl_multi_add_handle(state.multi, easy) == CURLM_OK) return true;
+  if (curl().multi_add_handle(state.multi, easy) == CURLM_OK) return true;
   --state.running;
   return false;
 }
@@ -275,8 +269,8 @@ void Multi::remove(EasyHandle easy) noexcept {
   assert(state.depth == 0);
   {
     const Inside inside{state.depth};
-    curl_multi_remove_handle(state.multi, easy);
-    curl_easy_setopt(easy, CURLOPT_SHARE, static_cast<CURLSH*>(nullptr));
+    curl().multi_remove_handle(state.multi, easy);
+    curl().easy_setopt(easy, CURLOPT_SHARE, static_cast<CURLSH*>(nullptr));
   }
   if (--state.running == 0) {
     state.set_idle_max();
@@ -288,7 +282,7 @@ void Multi::unpause(EasyHandle easy) noexcept {
   const auto state = state_;
   {
     const Inside inside{state->depth};
-    curl_easy_pause(easy, CURLPAUSE_CONT);
+    curl().easy_pause(easy, CURLPAUSE_CONT);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/http/client_curl.hpp"
 #include "core/http/client_parts.hpp"
 
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -117,7 +117,7 @@ Transfer::Transfer(ClientRequest& request, const Target& target, const Client::O
     : request_{request},
       clock_{clock},
       sink_{sink},
-      easy_{curl_easy_init()},
+      easy_{curl().easy_init()},
       idempotent_{idempotent},
       loopback_only_{target.scheme == "http"} {
   for (const BodyPart& part : request_.body) body_size_ += size_of(part);
@@ -125,14 +125,14 @@ Transfer::Transfer(ClientRequest& request, const Target& target, const Client::O
 }
 
 Transfer::~Transfer() {
-  curl_easy_cleanup(easy_);
-  curl_slist_free_all(static_cast<curl_slist*>(header_list_));
+  curl().easy_cleanup(easy_);
+  curl().slist_free_all(static_cast<curl_slist*>(header_list_));
 }
 
 void Transfer::set_up(const Target& target, const Client::Options& options) {
   ready_ = true;
   const auto set = [this](CURLoption option, auto value) {
-    ready_ = ready_ && curl_easy_setopt(easy_, option, value) == CURLE_OK;
+    ready_ = ready_ && curl().easy_setopt(easy_, option, value) == CURLE_OK;
   };
   void* const self = this;
   set(CURLOPT_URL, request_.url.c_str());
@@ -172,7 +172,7 @@ void Transfer::set_up(const Target& target, const Client::Options& options) {
 
 void Transfer::set_method() {
   const auto set = [this](CURLoption option, auto value) {
-    ready_ = ready_ && curl_easy_setopt(easy_, option, value) == CURLE_OK;
+    ready_ = ready_ && curl().easy_setopt(easy_, option, value) == CURLE_OK;
   };
   const std::string& method = request_.method;
   const bool wants_body = method == "POST" || method == "PUT" || method == "PATCH";
@@ -208,7 +208,7 @@ void Transfer::set_headers() {
   bool has_content_type = false;
   bool has_expect = false;
   const auto add = [this](const std::string& line) {
-    auto* list = curl_slist_append(static_cast<curl_slist*>(header_list_), line.c_str());
+    auto* list = curl().slist_append(static_cast<curl_slist*>(header_list_), line.c_str());
     if (list == nullptr) ready_ = false;
     if (list != nullptr) header_list_ = list;
   };
@@ -225,7 +225,7 @@ void Transfer::set_headers() {
   }
   Headers{}.swap(request_.headers);  // they live in the list now
   if (header_list_ != nullptr &&
-      curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, static_cast<curl_slist*>(header_list_)) !=
+      curl().easy_setopt(easy_, CURLOPT_HTTPHEADER, static_cast<curl_slist*>(header_list_)) !=
           CURLE_OK) {
     ready_ = false;
   }
@@ -319,11 +319,11 @@ Transfer::Numbers Transfer::numbers() const noexcept {
   long request_bytes = 0;
   long header_bytes = 0;
   long version = 0;
-  curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &up);
-  curl_easy_getinfo(easy_, CURLINFO_SIZE_DOWNLOAD_T, &down);
-  curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &request_bytes);
-  curl_easy_getinfo(easy_, CURLINFO_HEADER_SIZE, &header_bytes);
-  curl_easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
+  curl().easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &up);
+  curl().easy_getinfo(easy_, CURLINFO_SIZE_DOWNLOAD_T, &down);
+  curl().easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &request_bytes);
+  curl().easy_getinfo(easy_, CURLINFO_HEADER_SIZE, &header_bytes);
+  curl().easy_getinfo(easy_, CURLINFO_HTTP_VERSION, &version);
   Numbers numbers;
   // A short body goes out together with the head and is counted there already.
   numbers.sent = static_cast<std::uint64_t>(request_bytes);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/http/client_curl.hpp"
 #include "core/http/client_parts.hpp"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <netinet/in.h>
 
 #include <memory>
@@ -13,14 +13,14 @@ namespace {
 constexpr std::size_t url_bytes_max = 16 << 10;
 
 struct UrlCleanup {
-  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
+  void operator()(CURLU* url) const noexcept { curl().url_cleanup(url); }
 };
 
 std::string part(CURLU* url, CURLUPart what, unsigned flags = 0) {
   char* text = nullptr;
-  if (curl_url_get(url, what, &text, flags) != CURLUE_OK) return {};
+  if (curl().url_get(url, what, &text, flags) != CURLUE_OK) return {};
   std::string value = text;
-  curl_free(text);
+  curl().free(text);
   return value;
 }
 
@@ -45,12 +45,13 @@ Error invalid_url(std::string why) { return make_error("invalid_url", std::move(
 using Url = std::unique_ptr<CURLU, UrlCleanup>;
 
 Result<Origin> parse_origin(const std::string& text, Url& url) {
+  if (const auto& loaded = load_curl(); !loaded) return loaded.error();
   if (text.size() > url_bytes_max || text.find('\0') != std::string::npos) {
     return invalid_url("the URL is longer than 16 KiB or holds a zero byte");
   }
-  url.reset(curl_url());
+  url.reset(curl().url());
   if (!url ||
-      curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
+      curl().url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
     return invalid_url("not a URL");
   }
   Origin origin;

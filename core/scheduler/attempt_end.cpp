@@ -21,6 +21,10 @@ Outcome with_reason(Outcome outcome, std::optional<CancelReason> cancelled, Mill
   if (*cancelled == CancelReason::requested) {
     ended.kind = Outcome::Kind::cancelled;
     ended.error = make_error("cancelled", "cancelled while it ran");
+  } else if (*cancelled == CancelReason::lease_lost) {
+    ended.kind = Outcome::Kind::stopped;
+    ended.error = make_error(
+        "lease_lost", "this node was out of touch with the store, and others may run its tasks", true);
   } else {
     ended.kind = Outcome::Kind::stopped;
     ended.error = make_error("stopped", "the daemon stopped while it ran", true);

@@ -9,7 +9,7 @@
 
 namespace cofounder {
 
-enum class CancelReason { requested, deadline, stopping };
+enum class CancelReason { requested, deadline, stopping, lease_lost };
 
 // What executes attempts.  The plugin host implements it; tests script it.  On the loop only.
 class Runner {

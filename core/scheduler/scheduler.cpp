@@ -57,16 +57,14 @@ struct Scheduler::State {
     for (auto& observer : observers) observer(event);
   }
   void tell_of(const Attempt& attempt, Event::Kind kind, double fraction, std::string text) {
-    Event event;
-    event.kind = kind;
-    event.task = attempt.task.key.task;
-    event.op = attempt.task.op;
-    event.attempt = attempt.task.counted_attempt();
-    event.state = TaskState::running;
-    event.waited = std::max(Milliseconds{0}, attempt.task.started_at - attempt.task.run_at);
-    event.fraction = fraction;
-    event.text = std::move(text);
-    tell(event);
+    tell({.kind = kind,
+          .task = attempt.task.key.task,
+          .op = attempt.task.op,
+          .attempt = attempt.task.counted_attempt(),
+          .state = TaskState::running,
+          .fraction = fraction,
+          .text = std::move(text),
+          .waited = std::max(Milliseconds{0}, attempt.task.started_at - attempt.task.run_at)});
   }
 
   // ---- claiming ---------------------------------------------------------------------------
@@ -77,6 +75,7 @@ struct Scheduler::State {
     if (!draining && !stopping) {
       limits.running_max = options.running_max;
       limits.queue_max = options.queue_max;
+      limits.queue_shared_max = options.queue_shared_max;
       limits.plugin_max = runner.capacity();
     }
     store.set_limits(std::move(limits));
@@ -199,14 +198,12 @@ struct Scheduler::State {
                    {{"COF_TASK", to_string(verdict.key.task)}});
       return;
     }
-    Event event;
-    event.kind = is_over(verdict.state) ? Event::Kind::ended : Event::Kind::retrying;
-    event.task = verdict.key.task;
-    event.op = attempt.task.op;
-    event.attempt = attempt.task.counted_attempt();
-    event.state = verdict.state;
-    event.verdict = &verdict;
-    tell(event);
+    tell({.kind = is_over(verdict.state) ? Event::Kind::ended : Event::Kind::retrying,
+          .task = verdict.key.task,
+          .op = attempt.task.op,
+          .attempt = attempt.task.counted_attempt(),
+          .state = verdict.state,
+          .verdict = &verdict});
     if (is_over(verdict.state)) waiters.task_over(verdict.key.task);
   }
 
@@ -246,6 +243,12 @@ void Scheduler::start(TaskStore::Done<TaskStore::Opened> done) {
       state.store_problem = why;
       log::error("the task store is away: " + why.message);
     }
+  };
+  listener.on_lost = [&state](const std::vector<AttemptKey>& keys) {
+    for (const AttemptKey key : keys) state.cancel_attempt(key, CancelReason::lease_lost);
+  };
+  listener.on_cancelled = [&state](const std::vector<AttemptKey>& keys) {
+    for (const AttemptKey key : keys) state.cancel_attempt(key, CancelReason::requested);
   };
   state.clock.on_wall_jump([&state] {
     if (state.opened && !state.stopping) state.claim_due();
@@ -348,10 +351,7 @@ void Scheduler::stop(UniqueFunction<void()> done) {
   state.send_limits();
   state.retention.end();
   state.clock.cancel(std::exchange(state.due_timer, 0));
-  std::vector<AttemptKey> keys;
-  keys.reserve(state.running.size());
-  for (const auto& [task, attempt] : state.running) keys.push_back(attempt.shown.key);
-  for (const AttemptKey key : keys) state.cancel_attempt(key, CancelReason::stopping);
+  for (const Running& one : running()) state.cancel_attempt(one.key, CancelReason::stopping);
   state.on_idle.push_back([&state, done = std::move(done)]() mutable {
     state.store.close(std::move(done));
   });

@@ -28,6 +28,7 @@ class Scheduler {
   struct Options {
     int running_max = 256;
     std::map<std::string, int> queue_max;
+    std::map<std::string, int> queue_shared_max;  // over all nodes
     Milliseconds retention{7 * 24 * 3'600'000LL};
     RetryPolicy retry;
   };

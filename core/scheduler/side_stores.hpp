@@ -90,4 +90,23 @@ class UsageStore {
   virtual void usage_sum(By by, Time from, Time to, Done<std::vector<Sum>> done) = 0;
 };
 
+// The daemons that share a store.
+class NodeStore {
+ public:
+  template <class T>
+  using Done = UniqueFunction<void(Result<T>)>;
+
+  struct Node {
+    enum class State { up, stopped, lost } state = State::up;  // lost: it died, or cannot be heard
+    std::string name;
+    std::string version;
+    Time started_at{};
+    Time seen_at{};
+    std::int64_t running = 0;  // tasks
+  };
+
+  virtual ~NodeStore() = default;
+  virtual void nodes(Done<std::vector<Node>> done) = 0;  // by name
+};
+
 }  // namespace cofounder

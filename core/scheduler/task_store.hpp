@@ -16,6 +16,7 @@ namespace cofounder {
 struct ClaimLimits {
   int running_max = 0;                          // over all; 0: claim nothing
   std::map<std::string, int> queue_max;         // a queue that is not named has no limit of its own
+  std::map<std::string, int> queue_shared_max;  // the same over all nodes of a shared store
   std::map<std::string, int> plugin_max;        // ops of a plugin that is not named are not claimed
 };
 
@@ -76,9 +77,19 @@ class TaskStore {
     UniqueFunction<void(Time when)> on_next_due;
     // The store went away (false) or came back (true).
     UniqueFunction<void(bool available, Error why)> on_availability;
+
+    // Of shared stores only; may be left empty.
+    // These attempts are another node's to repeat, or may be soon: end them.  What they have done is
+    // recorded if the fence still lets it.
+    UniqueFunction<void(std::vector<AttemptKey>)> on_lost;
+    // Somebody cancelled these attempts of ours on another node.
+    UniqueFunction<void(std::vector<AttemptKey>)> on_cancelled;
   };
 
   virtual ~TaskStore() = default;
+
+  // Whether other nodes change tasks here, too: then nobody tells this one when a task ends.
+  virtual bool is_shared() const noexcept { return false; }
 
   // Opens the store, ends what a dead daemon left running (each such attempt is recorded as lost
   // and handled by decide(); `recovered` says how many), and begins to claim.
@@ -105,7 +116,8 @@ class TaskStore {
   // false: lease lost.
   virtual void checkpoint(AttemptKey attempt, std::string state, Done<bool> done) = 0;
 
-  // Cancels a waiting task.  `running`: the caller has to cancel the attempt.
+  // Cancels a waiting task.  `running`: the caller has to cancel the attempt; one that runs on
+  // another node is told there.
   virtual void cancel(TaskId task, Time now, Done<CancelResult> done) = 0;
   // Makes a finished task wait again at `now`, with all its attempts_max ahead.
   virtual void retry(TaskId task, Time now, Done<RetryResult> done) = 0;

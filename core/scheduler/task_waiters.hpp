@@ -36,8 +36,11 @@ class TaskWaiters {
   struct Waiter {
     std::uint64_t id = 0;
     TimerId timer = 0;
+    TimerId look_timer = 0;  // of a shared store, where tasks end unheard
     Done done;
   };
+  void look(TaskId task, std::uint64_t id, Milliseconds again_after);
+  Waiter* find(TaskId task, std::uint64_t id);
   Done take(TaskId task, std::uint64_t id);  // empty when it was answered meanwhile
 
   TaskStore& store_;

@@ -212,8 +212,13 @@ void SqliteWriter::commit(std::vector<SqliteWrite> writes, std::vector<SqliteRea
     return refuse(std::move(writes), std::move(reads), refusal_, false);
   }
   message.done = std::move(writes);
-  if (claims_wanted) tell_due(message, std::exchange(tell_due_always_, false));
+  // The answers first: they are on their way while this thread looks for what is due next.
   post(std::move(message));
+  if (claims_wanted) {
+    Message due;
+    tell_due(due, std::exchange(tell_due_always_, false));
+    post(std::move(due));
+  }
   for (SqliteRead& read : reads) reader_->read(std::move(read));
   engine_.checkpoint_if_due();
 }

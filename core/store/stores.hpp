@@ -36,6 +36,7 @@ struct Stores {
   ScheduleStore& schedules;
   KeyValueStore& values;
   UsageStore& usage;
+  NodeStore* nodes = nullptr;  // of a store that several daemons share
   StoreUpkeep* upkeep = nullptr;  // nullptr: its server has tools of its own for that
 };
 

@@ -10,13 +10,13 @@ _cofounderctl() {
       -*) ;;
       *)
         case "$path ${COMP_WORDS[i]}" in
-          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" login"|" logout"|" whoami"|" call"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new"|" store"|" store backup"|" store check") path="$path ${COMP_WORDS[i]}" ;;
+          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" login"|" logout"|" whoami"|" call"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new"|" node"|" node list"|" store"|" store backup"|" store check"|" store migrate-to") path="$path ${COMP_WORDS[i]}" ;;
         esac ;;
     esac
   done
   if [[ $before == --socket ]]; then COMPREPLY=($(compgen -f -- "$word")); return; fi
   case "$path" in
-    '') COMPREPLY=($(compgen -W "status health events metrics drain config version completion login logout whoami call task schedule plugin store --help --json --socket --version" -- "$word")) ;;
+    '') COMPREPLY=($(compgen -W "status health events metrics drain config version completion login logout whoami call task schedule plugin node store --help --json --socket --version" -- "$word")) ;;
     ' status')
       COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
       ;;
@@ -191,8 +191,14 @@ _cofounderctl() {
       esac
       COMPREPLY=($(compgen -W "--directory --template --help --json --socket" -- "$word"))
       ;;
+    ' node')
+      COMPREPLY=($(compgen -W "list --help --json --socket" -- "$word"))
+      ;;
+    ' node list')
+      COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
+      ;;
     ' store')
-      COMPREPLY=($(compgen -W "backup check --help --json --socket" -- "$word"))
+      COMPREPLY=($(compgen -W "backup check migrate-to --help --json --socket" -- "$word"))
       ;;
     ' store backup')
       COMPREPLY=($(compgen -W "--replace --help --json --socket" -- "$word"))
@@ -201,6 +207,12 @@ _cofounderctl() {
     ' store check')
       COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
       COMPREPLY+=($(compgen -f -- "$word"))
+      ;;
+    ' store migrate-to')
+      case $before in
+        --config) COMPREPLY=($(compgen -f -- "${word##*=}")); return ;;
+      esac
+      COMPREPLY=($(compgen -W "--config --help --json --socket" -- "$word"))
       ;;
   esac
 }

@@ -245,6 +245,13 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
+    'node list')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
     'store backup')
       shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
@@ -258,6 +265,15 @@ _cofounderctl() {
       shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
         '::a backup, or the store of a daemon that does not run; else the running daemon'\''s store is checked:_files' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'store migrate-to')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        '--config=[the daemon'\''s configuration]:FILE:_files' \
+        ':a connection string without a password: ' \
         '--help[show the help]' \
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
@@ -357,8 +373,9 @@ _cofounderctl() {
     'task ') _values command submit show list cancel retry wait why watch ;;
     'schedule ') _values command put show list remove run ;;
     'plugin ') _values command list show why start stop restart reload inspect new ;;
-    'store ') _values command backup check ;;
-    ' ') _values command status health events metrics drain config version completion login logout whoami call task schedule plugin store ;;
+    'node ') _values command list ;;
+    'store ') _values command backup check migrate-to ;;
+    ' ') _values command status health events metrics drain config version completion login logout whoami call task schedule plugin node store ;;
   esac
 }
 if [[ $funcstack[1] == _cofounderctl ]]; then _cofounderctl "$@"; else compdef _cofounderctl cofounderctl; fi

@@ -36,14 +36,15 @@ std::string without_keys(std::string text) {
   return text;
 }
 
-// The words between two tags of an answer in XML, as S3's are.
-std::string in_xml(std::string_view body, std::string_view tag) {
-  const std::string open = "<" + std::string{tag} + ">";
-  const auto from = body.find(open);
-  if (from == std::string_view::npos) return {};
-  const auto to = body.find("</", from);
-  if (to == std::string_view::npos) return {};
-  return std::string{body.substr(from + open.size(), to - from - open.size())};
+std::string without_entities(std::string text) {
+  static const std::array<std::pair<std::string_view, char>, 5> known{
+      {{"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}, {"&amp;", '&'}}};
+  for (const auto& [name, letter] : known) {  // "&amp;" last: what it makes is no entity
+    for (std::size_t at = 0; (at = text.find(name, at)) != std::string::npos; ++at) {
+      text.replace(at, name.size(), 1, letter);
+    }
+  }
+  return text;
 }
 
 }  // namespace
@@ -61,6 +62,15 @@ Refusal::Refusal(std::string_view its_provider, const sdk::HttpStream& stream)
       content_type{stream.header("content-type")},
       body{stream.error_body()},
       retry_after{stream.retry_after()} {}
+
+std::string in_xml(std::string_view body, std::string_view tag) {
+  const std::string open = "<" + std::string{tag} + ">";
+  const auto from = body.find(open);
+  if (from == std::string_view::npos) return {};
+  const auto to = body.find("</", from);
+  if (to == std::string_view::npos) return {};
+  return without_entities(std::string{body.substr(from + open.size(), to - from - open.size())});
+}
 
 std::string words_of(std::string_view body) {
   const Json json = Json::parse(body, nullptr, /*allow_exceptions=*/false);

@@ -29,6 +29,9 @@ cofounder::sdk::Failure failure_of(const Refusal& refusal);
 // The provider's own words in an error, cut, and without anything that looks like a key.
 std::string words_of(std::string_view body);
 
+// The text of the first such element of an answer in XML, as S3's are; "" when there is none.
+std::string in_xml(std::string_view body, std::string_view tag);
+
 // Code "bad_answer" (retryable): what is wrong with which field of a 2xx.
 cofounder::sdk::Failure bad_answer(std::string_view provider, std::string_view field,
                                    std::string_view what);

@@ -3,9 +3,10 @@
 #include <utility>
 
 #include "answer.hpp"
+#include "aws.hpp"
 #include "crypto.hpp"
 #include "remote.hpp"
-#include "sigv4.hpp"
+#include "s3.hpp"
 
 namespace fine_tuning {
 namespace sdk = cofounder::sdk;
@@ -15,27 +16,6 @@ using sdk::Json;
 using View = JobView;
 
 constexpr const char* provider = "Bedrock";
-constexpr std::size_t piece_bytes = 256 * 1024;
-
-std::string host_of(std::string_view url) {
-  url.remove_prefix(url.find("://") + 3);
-  return std::string{url.substr(0, url.find('/'))};
-}
-
-sdk::Task<sdk::Result<std::string>> hash_file(sdk::Context ctx, const sdk::File* file) {
-  Sha256 digest;
-  std::string buffer(piece_bytes, '\0');
-  for (std::uint64_t offset = 0;;) {
-    const auto count = file->read(offset, buffer.data(), buffer.size());
-    if (!count) co_return count.failure();
-    if (*count == 0) break;
-    digest.add(std::string_view{buffer}.substr(0, *count));
-    offset += *count;
-    auto turn = co_await ctx.yield();
-    if (!turn) co_return turn.failure();
-  }
-  co_return hexadecimal(digest.take());
-}
 
 View read_view(const Json& answer, const std::string& id) {
   View view;
@@ -53,7 +33,8 @@ View read_view(const Json& answer, const std::string& id) {
 
 class Bedrock : public Remote {
  public:
-  explicit Bedrock(std::shared_ptr<const Settings> settings) : settings_{std::move(settings)} {}
+  explicit Bedrock(std::shared_ptr<const Settings> settings)
+      : settings_{std::move(settings)}, objects_{settings_} {}
 
   Format format(const Json&) const override { return Format::bedrock_claude; }
 
@@ -71,7 +52,7 @@ class Bedrock : public Remote {
     if (settings_->bedrock_access_key_id.empty()) return not_configured("bedrock_access_key_id", "is not set");
     if (settings_->bedrock_role_arn.empty()) return not_configured("bedrock_role_arn", "is not set");
     if (settings_->bedrock_s3_uri.empty()) return not_configured("bedrock_s3_uri", "is not set");
-    const auto known = credentials(ctx);
+    const auto known = aws_credentials(ctx, *settings_);
     if (!known) return known.failure();
     return {};
   }
@@ -87,12 +68,12 @@ class Bedrock : public Remote {
       }
       std::string key = name_of(*job) + "-" + argument + ".jsonl";
       // Known before it is there, so that it is deleted in any case.
-      (*job)["state"][argument] = {{"uri", settings_->bedrock_s3_uri + "/" + key}, {"ours", true}};
-      auto saved = co_await save(ctx, job, settings_->jobs_kept);
-      if (!saved) co_return saved.failure();
-      std::string uri = settings_->bedrock_s3_uri + "/" + key;
-      auto put = co_await put_object(ctx, source, std::move(uri));
-      if (!put) co_return put.failure();
+      if (!job->at("state").contains(argument)) {
+        (*job)["state"][argument] = {{"uri", settings_->bedrock_s3_uri + "/" + key}, {"ours", true}};
+      }
+      std::string name = argument;
+      auto uploaded = co_await objects_.upload(ctx, job, std::move(name));
+      if (!uploaded) co_return uploaded.failure();
       (*job)["state"][argument]["there"] = true;
     }
     co_return sdk::Result<void>();
@@ -111,7 +92,7 @@ class Bedrock : public Remote {
 
   sdk::Task<sdk::Result<std::string>> create(sdk::Context ctx, Job* job) override {
     (*job)["creating"] = true;
-    auto saved = co_await save(ctx, job, settings_->jobs_kept);
+    auto saved = co_await save(ctx, job, settings_);
     if (!saved) co_return saved.failure();
     std::string body = sdk::to_text(creation(*job));
     auto answer = co_await call(ctx, "POST", "/model-customization-jobs", std::move(body));
@@ -142,79 +123,16 @@ class Bedrock : public Remote {
     for (const char* argument : {"dataset", "validation_dataset"}) {
       if (!job->at("state").contains(argument)) continue;
       const Json known = job->at("state").at(argument);
-      ObjectName name;
-      if (!known.value("ours", false) || !read_object_uri("s3://", known.value("uri", ""), name)) continue;
-      auto request = object_request(ctx, "DELETE", name, hexadecimal(sha256("")));
-      if (!request) co_return request.failure();
-      auto answer = co_await ctx.http().send(*request);
-      if (!answer) {
-        outcome = answer.failure();
-      } else if (!answer->ok() && answer->status != 404) {
-        outcome = failure_of(Refusal{"S3", *answer});
-      } else {
-        (*job)["state"].erase(argument);
-      }
+      if (!known.value("ours", false)) continue;
+      std::string name = argument;
+      auto removed = co_await objects_.remove(ctx, job, std::move(name));
+      if (!removed) outcome = removed;
     }
     co_return outcome;
   }
 
  private:
   static std::string name_of(const Job& job) { return "cofounderd-" + job.at("task").get<std::string>(); }
-
-  sdk::Result<AwsCredentials> credentials(sdk::Context ctx) const {
-    AwsCredentials known;
-    known.access_key_id = settings_->bedrock_access_key_id;
-    auto secret = read_secret(ctx, "bedrock_secret_access_key");
-    if (!secret) return secret.failure();
-    known.secret_access_key = std::move(*secret);
-    if (auto token = ctx.secret("bedrock_session_token"); token) known.session_token = std::move(*token);
-    return known;
-  }
-
-  sdk::Result<sdk::HttpRequest> signed_request(sdk::Context ctx, AwsRequest request, const std::string& url) const {
-    const auto known = credentials(ctx);
-    if (!known) return known.failure();
-    request.region = settings_->bedrock_region;
-    request.headers["host"] = host_of(url);
-    request.date = aws_date(ctx.host().wall().time_since_epoch().count() / 1000);
-    sign_aws(*known, request);
-    sdk::HttpRequest out{request.method, url + request.path + aws_query(request.query)};
-    for (const auto& [name, value] : request.headers) {
-      if (name != "host") out.header(name, value);
-    }
-    out.idempotent = true;  // by the job's name and token, or by the object's name
-    return out;
-  }
-
-  sdk::Result<sdk::HttpRequest> object_request(sdk::Context ctx, std::string method, const ObjectName& name,
-                                               std::string digest) const {
-    AwsRequest request;
-    request.method = std::move(method);
-    request.service = "s3";
-    request.path = "/" + name.bucket + "/" + percent_encode(name.key, /*keeps_slash=*/true);
-    request.payload_sha256 = std::move(digest);
-    auto made = signed_request(ctx, std::move(request), settings_->s3_url);
-    if (made) made->idle_timeout = settings_->idle_timeout;
-    return made;
-  }
-
-  sdk::Task<sdk::Result<void>> put_object(sdk::Context ctx, std::string source, std::string uri) {
-    ObjectName name;
-    read_object_uri("s3://", uri, name);
-    const auto file = ctx.open(source);
-    if (!file) co_return file.failure();
-    const auto size = file->size();
-    if (!size) co_return size.failure();
-    auto digest = co_await hash_file(ctx, &*file);
-    if (!digest) co_return digest.failure();
-    auto request = object_request(ctx, "PUT", name, std::move(*digest));
-    if (!request) co_return request.failure();
-    request->parts.emplace_back(*file, 0, *size);
-    auto answer = co_await ctx.http().send(*request);
-    if (!answer) co_return answer.failure();
-    if (!answer->ok()) co_return failure_of(Refusal{"S3", *answer});
-    co_return sdk::Result<void>();
-  }
 
   sdk::Task<sdk::Result<Json>> call(sdk::Context ctx, std::string method, std::string path, std::string body) {
     AwsRequest request;
@@ -223,7 +141,7 @@ class Bedrock : public Remote {
     request.path = std::move(path);
     request.payload_sha256 = hexadecimal(sha256(body));
     if (!body.empty()) request.headers["content-type"] = "application/json";
-    auto made = signed_request(ctx, std::move(request), settings_->bedrock_url);
+    auto made = aws_request(ctx, *settings_, std::move(request), settings_->bedrock_url);
     if (!made) co_return made.failure();
     if (!body.empty()) made->parts.emplace_back(std::move(body));
     made->total_timeout = settings_->quick_timeout;
@@ -254,6 +172,7 @@ class Bedrock : public Remote {
   }
 
   std::shared_ptr<const Settings> settings_;
+  S3 objects_;
 };
 
 }  // namespace

@@ -37,8 +37,11 @@ class FineTuning : public sdk::Plugin {
   }
 
   void check(sdk::Context, const Json& config) override { ft::read_settings(config); }
-  void apply(sdk::Context, const Json& config) override {
-    settings_ = std::make_shared<const ft::Settings>(ft::read_settings(config));
+  void apply(sdk::Context ctx, const Json& config) override {
+    ft::Settings settings = ft::read_settings(config);
+    if (!figures_) figures_ = std::make_shared<ft::JobFigures>(ctx.host());
+    settings.figures = figures_;
+    settings_ = std::make_shared<const ft::Settings>(std::move(settings));
   }
   // Tasks may have ended while the plugin was not there.
   sdk::Task<void> start(sdk::Context) override {
@@ -86,10 +89,11 @@ class FineTuning : public sdk::Plugin {
     const std::string model = args.at("model").get<std::string>();
     const std::string provider = args.at("provider").get<std::string>();
     const std::string alias = args.value("alias", "default");
-    if (provider == "ollama" || provider == "local") {
-      if (!ft::is_model_name(model)) {
-        co_return sdk::Failure(COF_EINVALID, "invalid_model", "args.model: it is no name of a model");
-      }
+    const bool is_here = provider == "ollama" || provider == "local";
+    if (!(is_here ? ft::is_model_name(model) : ft::is_word(model))) {
+      co_return sdk::Failure(COF_EINVALID, "invalid_model", "args.model: it is no name of a model");
+    }
+    if (is_here) {
       auto shown = co_await ft::show_in_ollama(ctx, settings, model);
       if (!shown) co_return shown.failure();
     }
@@ -123,6 +127,7 @@ class FineTuning : public sdk::Plugin {
     co_await ft::settle(ctx, settings_, std::move(task));
   }
 
+  std::shared_ptr<ft::JobFigures> figures_;
   std::shared_ptr<const ft::Settings> settings_ = std::make_shared<const ft::Settings>();
 };
 
@@ -133,7 +138,8 @@ COF_EXPORT_PLUGIN(FineTuning, R"json({
   "summary": "Trains models at OpenAI, Bedrock and Vertex, or by a program of yours for Ollama.",
   "interfaces": {"required": ["cof.call/1.0", "cof.error/1.0", "cof.http/1.0", "cof.secret/1.0",
                               "cof.file/1.0", "cof.scratch/1.0", "cof.task/1.0", "cof.timer/1.0",
-                              "cof.kv/1.0", "cof.usage/1.0", "cof.event/1.0", "cof.log/1.0"],
+                              "cof.kv/1.0", "cof.usage/1.0", "cof.event/1.0", "cof.log/1.0",
+                              "cof.metric/1.0"],
                  "optional": ["cof.process/1.0"]},
   "permissions": {"http": ["setting:openai_url", "setting:ollama_url", "setting:bedrock_url",
                            "setting:s3_url", "setting:vertex_url", "setting:vertex_token_url",
@@ -160,6 +166,9 @@ COF_EXPORT_PLUGIN(FineTuning, R"json({
     "bedrock_session_token": {"type": "object"},
     "bedrock_role_arn": {"type": "string"},
     "bedrock_s3_uri": {"type": "string", "description": "s3://bucket/folder for datasets and results"},
+    "s3_put_bytes_max": {"type": "integer", "minimum": 1, "maximum": 5368709120, "default": 104857600,
+      "description": "larger datasets go up in parts"},
+    "s3_part_bytes": {"type": "integer", "minimum": 5242880, "maximum": 5368709120, "default": 67108864},
     "vertex_url": {"type": "string", "default": "https://us-central1-aiplatform.googleapis.com"},
     "vertex_token_url": {"type": "string", "default": "https://oauth2.googleapis.com/token"},
     "storage_url": {"type": "string", "default": "https://storage.googleapis.com"},

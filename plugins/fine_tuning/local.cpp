@@ -38,7 +38,8 @@ sdk::Task<sdk::Result<std::string>> hash_adapter(sdk::Context ctx, std::string n
     if (!count) co_return count.failure();
     const std::string_view piece = std::string_view{buffer}.substr(0, *count);
     if (offset == 0 && !piece.starts_with("GGUF")) {
-      co_return sdk::Failure(COF_EINVALID, "bad_adapter", "the adapter is no GGUF file: " + name);
+      const char* where = name == adapter_file || name.ends_with(partial_name) ? "" : "args.adapter: ";
+      co_return sdk::Failure(COF_EINVALID, "bad_adapter", std::string{where} + "the adapter is no GGUF file: " + name);
     }
     if (piece.empty()) break;
     digest.add(piece);
@@ -187,7 +188,7 @@ sdk::Task<sdk::Result<void>> train(sdk::Context ctx, SettingsPtr settings, Job* 
   std::filesystem::rename(*folder + "/" + partial_name, *folder + "/" + adapter_name, error);
   if (error) co_return sdk::Failure(COF_EUNAVAILABLE, "no_adapter", "the adapter: " + error.message());
   (*job)["state"] = {{"sha256", *digest}, {"metrics", *metrics}};
-  auto saved = co_await save(ctx, job, settings->jobs_kept);
+  auto saved = co_await save(ctx, job, settings);
   co_return saved;
 }
 
@@ -234,7 +235,7 @@ sdk::Task<sdk::Result<Json>> train_here(sdk::Context ctx, SettingsPtr settings, 
     adapter.sha256 = *digest;
   } else {
     if (!job.at("state").contains("sha256")) {
-      auto kept = co_await keep(ctx, &job, settings->jobs_kept);
+      auto kept = co_await keep(ctx, &job, settings);
       if (!kept) co_return kept.failure();
       auto trained = co_await train(ctx, settings, &job);
       if (!trained) co_return trained.failure();
@@ -243,7 +244,7 @@ sdk::Task<sdk::Result<Json>> train_here(sdk::Context ctx, SettingsPtr settings, 
   }
   const bool again = job.value("creating", false);
   job["creating"] = true;
-  auto saved = co_await save(ctx, &job, settings->jobs_kept);
+  auto saved = co_await save(ctx, &job, settings);
   if (!saved) co_return saved.failure();
   if (args.contains("output")) {
     std::string to = args.at("output").get<std::string>();
@@ -254,7 +255,7 @@ sdk::Task<sdk::Result<Json>> train_here(sdk::Context ctx, SettingsPtr settings, 
   if (!created) co_return created.failure();
   job["status"] = "succeeded";
   job["model"] = model;
-  auto kept = co_await keep(ctx, &job, settings->jobs_kept);
+  auto kept = co_await keep(ctx, &job, settings);
   if (!kept) co_return kept.failure();
   Json result{{"model", model}, {"adapter_sha256", adapter.sha256}};
   if (job.at("state").contains("metrics")) result["metrics"] = job.at("state").at("metrics");

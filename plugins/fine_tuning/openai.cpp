@@ -24,11 +24,6 @@ sdk::Result<void> check_suffix(const Json& args) {
       return sdk::Failure{COF_EINVALID, "invalid_suffix", "args.suffix: letters, digits, - and _ are wanted"};
     }
   }
-  for (const char c : args.at("base_model").get<std::string>()) {
-    if (c <= ' ' || c > '~') {
-      return sdk::Failure{COF_EINVALID, "invalid_model", "args.base_model: it is no name of a model"};
-    }
-  }
   return {};
 }
 
@@ -142,7 +137,7 @@ class OpenAi : public Remote {
   sdk::Task<sdk::Result<std::string>> create(sdk::Context ctx, Job* job) override {
     // Known before it is sent: whoever comes later looks for it first.
     (*job)["creating"] = true;
-    auto saved = co_await save(ctx, job, settings_->jobs_kept);
+    auto saved = co_await save(ctx, job, settings_);
     if (!saved) co_return saved.failure();
     auto made = openai_request(ctx, *settings_, "POST", "/fine_tuning/jobs");
     if (!made) co_return made.failure();

@@ -46,7 +46,7 @@ sdk::Task<sdk::Result<void>> OpenAiFiles::upload(sdk::Context ctx, Job* job, std
     id = *found;
   } else {
     (*job)["state"][argument] = {{"name", name}};
-    auto saved = co_await save(ctx, job, settings_->jobs_kept);
+    auto saved = co_await save(ctx, job, settings_);
     if (!saved) co_return saved.failure();
   }
   if (id.empty() && *size > settings_->openai_file_bytes_max) {
@@ -59,7 +59,7 @@ sdk::Task<sdk::Result<void>> OpenAiFiles::upload(sdk::Context ctx, Job* job, std
     id = *sent;
   }
   (*job)["state"][argument] = {{"name", name}, {"id", id}};
-  co_return co_await save(ctx, job, settings_->jobs_kept);
+  co_return co_await save(ctx, job, settings_);
 }
 
 // The file of that name, or "".
@@ -123,7 +123,7 @@ sdk::Task<sdk::Result<std::string>> OpenAiFiles::send_parts(sdk::Context ctx, Jo
   const std::uint64_t part = settings_->openai_part_bytes;
   for (std::uint64_t offset = known.at("parts").size() * part; offset < size; offset += part) {
     (*job)["state"][argument] = known;
-    auto saved = co_await save(ctx, job, settings_->jobs_kept);
+    auto saved = co_await save(ctx, job, settings_);
     if (!saved) co_return saved.failure();
     auto request = openai_request(ctx, *settings_, "POST", path + "/parts");
     if (!request) co_return request.failure();
@@ -140,7 +140,7 @@ sdk::Task<sdk::Result<std::string>> OpenAiFiles::send_parts(sdk::Context ctx, Jo
     ctx.progress(static_cast<double>(std::min(offset + part, size)) / static_cast<double>(size), "uploading");
   }
   (*job)["state"][argument] = known;
-  auto saved = co_await save(ctx, job, settings_->jobs_kept);
+  auto saved = co_await save(ctx, job, settings_);
   if (!saved) co_return saved.failure();
   Json body{{"part_ids", known.at("parts")}};
   auto completed = co_await post(ctx, path + "/complete", std::move(body));

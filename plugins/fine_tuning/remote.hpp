@@ -18,10 +18,10 @@ using Job = cofounder::sdk::Json;
 
 // Saves the job for a later attempt and for `jobs`; answers when it is on disk.
 cofounder::sdk::Task<cofounder::sdk::Result<void>> save(cofounder::sdk::Context ctx, Job* job,
-                                                        cofounder::sdk::Milliseconds kept);
+                                                        std::shared_ptr<const Settings> settings);
 // The same outside of an attempt.
 cofounder::sdk::Task<cofounder::sdk::Result<void>> keep(cofounder::sdk::Context ctx, Job* job,
-                                                        cofounder::sdk::Milliseconds kept);
+                                                        std::shared_ptr<const Settings> settings);
 
 // What a provider says about a job.
 struct JobView {

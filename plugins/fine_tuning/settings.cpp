@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.hpp"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -30,9 +31,7 @@ void read_url(const Json& config, const char* name, std::string& url) {
 
 void read_word(const Json& config, const char* name, std::string& word) {
   word = config.value(name, word);
-  for (const char c : word) {
-    if (c <= ' ' || c > '~') throw invalid(std::string{name} + " has an odd character in it");
-  }
+  if (!word.empty() && !is_word(word)) throw invalid(std::string{name} + " has an odd character in it");
 }
 
 // {name} is replaced; what is in braces and no known name is a mistake.
@@ -99,6 +98,8 @@ Settings read_settings(const Json& config) {
   read_word(config, "vertex_project", settings.vertex_project);
   read_word(config, "vertex_location", settings.vertex_location);
   read_folder(config, "vertex_gcs_uri", "gs://", settings.vertex_gcs_uri);
+  settings.s3_put_bytes_max = config.value("s3_put_bytes_max", settings.s3_put_bytes_max);
+  settings.s3_part_bytes = config.value("s3_part_bytes", settings.s3_part_bytes);
   if (config.contains("local")) read_local(config.at("local"), settings);
   read_seconds(config, "poll_first_seconds", settings.poll_first);
   read_seconds(config, "poll_most_seconds", settings.poll_most);
@@ -110,6 +111,10 @@ Settings read_settings(const Json& config) {
   settings.dataset.examples_max = config.value("examples_max", settings.dataset.examples_max);
   settings.openai_examples_min = config.value("openai_examples_min", settings.openai_examples_min);
   return settings;
+}
+
+bool is_word(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
 sdk::Failure not_configured(std::string_view setting, std::string_view why) {
@@ -125,10 +130,8 @@ sdk::Result<std::string> read_secret(sdk::Context ctx, const std::string& name) 
                                                     : secret.failure();
   }
   if (secret->empty()) return not_configured(name, "is empty");
-  for (const char c : *secret) {
-    // A line end would be the end of the header.
-    if (c <= ' ' || c > '~') return not_configured(name, "has an odd character in it");
-  }
+  // A line end would be the end of the header.
+  if (!is_word(*secret)) return not_configured(name, "has an odd character in it");
   return secret;
 }
 
@@ -156,9 +159,7 @@ bool read_object_uri(std::string_view scheme, std::string_view uri, ObjectName& 
   uri.remove_prefix(scheme.size());
   const auto slash = uri.find('/');
   if (slash == std::string_view::npos || slash == 0 || slash + 1 == uri.size()) return false;
-  for (const char c : uri) {
-    if (c <= ' ' || c > '~') return false;
-  }
+  if (!is_word(uri)) return false;
   name.bucket = uri.substr(0, slash);
   name.key = uri.substr(slash + 1);
   return name.bucket.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") == std::string::npos;

@@ -5,13 +5,36 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dataset.hpp"
 
 namespace fine_tuning {
+
+// The gauge finetune_jobs{provider,status}: how many trainings are known, as `jobs` lists them.
+class JobFigures {
+ public:
+  explicit JobFigures(cofounder::sdk::Host host);
+  // A job as it is kept; it is counted until that is over.
+  void note(const cofounder::sdk::Json& job, cofounder::sdk::WallTime now);
+
+ private:
+  using Kind = std::pair<std::string, std::string>;  // provider and status
+  struct Known {
+    Kind kind;
+    std::int64_t until_ms;
+  };
+  void forget_old(std::int64_t now_ms);
+
+  cofounder::sdk::Metric gauge_;
+  std::set<Kind> kinds_;               // that there ever were
+  std::map<std::string, Known> jobs_;  // by task
+};
 
 // What the configuration says; secrets are fetched when they are needed.
 struct Settings {
@@ -31,6 +54,8 @@ struct Settings {
   std::string bedrock_access_key_id;
   std::string bedrock_role_arn;
   std::string bedrock_s3_uri;  // "s3://bucket/folder": where datasets go, and what comes of them
+  std::uint64_t s3_put_bytes_max = 100u << 20;  // in one request; larger ones go in parts
+  std::uint64_t s3_part_bytes = 64u << 20;
 
   std::string vertex_url = "https://us-central1-aiplatform.googleapis.com";
   std::string vertex_token_url = "https://oauth2.googleapis.com/token";
@@ -53,6 +78,8 @@ struct Settings {
   Milliseconds jobs_kept{30LL * 24 * 3600 * 1000};
   DatasetLimits dataset;
   std::uint64_t openai_examples_min = 10;
+
+  std::shared_ptr<JobFigures> figures;  // null: nobody counts
 };
 
 // Throws Failed with code "invalid_config" for what the schema cannot check.
@@ -66,6 +93,9 @@ cofounder::sdk::Result<std::string> read_secret(cofounder::sdk::Context ctx, con
 // `command` with {dataset} and its like replaced.
 std::vector<std::string> fill_in(const std::vector<std::string>& command,
                                  const std::map<std::string, std::string>& values);
+
+// Printable characters without blanks, as names of models and the like are.
+bool is_word(std::string_view text);
 
 // "s3://bucket/folder/name" in its parts; false for what is none.
 struct ObjectName {

@@ -23,6 +23,11 @@ DatasetLimits limits_for(const Settings& settings, Format format) {
   return limits;
 }
 
+sdk::Result<void> check_base_model(const Json& args) {
+  if (is_word(args.at("base_model").get<std::string>())) return {};
+  return sdk::Failure{COF_EINVALID, "invalid_model", "args.base_model: it is no name of a model"};
+}
+
 sdk::Milliseconds wait_before_look(const Settings& settings, int looks) {
   const double grown = static_cast<double>(settings.poll_first.count()) * std::pow(1.5, std::min(looks, 60));
   const double most = static_cast<double>(settings.poll_most.count());
@@ -36,14 +41,14 @@ sdk::Failure look_later(sdk::Context ctx, const Settings& settings, Job& job) {
 }
 
 // What is left there of a job that is over.
-sdk::Task<void> tidy(sdk::Context ctx, Settings settings, std::shared_ptr<Remote> remote, Job* job,
-                     std::string status) {
+sdk::Task<void> tidy(sdk::Context ctx, std::shared_ptr<const Settings> settings,
+                     std::shared_ptr<Remote> remote, Job* job, std::string status) {
   auto cleaned = co_await remote->clean(ctx, job);
   if (!cleaned) {
     ctx.log(sdk::LogLevel::warning, "the uploaded files are still there: " + cleaned.failure().message);
   }
   (*job)["status"] = std::move(status);
-  auto kept = co_await keep(ctx, job, settings.jobs_kept);
+  auto kept = co_await keep(ctx, job, settings);
   if (!kept) ctx.log(sdk::LogLevel::warning, "the job's end was not kept: " + kept.failure().message);
 }
 
@@ -60,7 +65,7 @@ sdk::Task<sdk::Result<void>> find_or_create(sdk::Context ctx, std::shared_ptr<co
     id = *created;
   }
   (*job)["provider_job_id"] = id;
-  auto saved = co_await save(ctx, job, settings->jobs_kept);
+  auto saved = co_await save(ctx, job, settings);
   if (!saved) co_return saved.failure();
   co_return sdk::Result<void>();
 }
@@ -80,7 +85,7 @@ sdk::Task<sdk::Result<Json>> finish(sdk::Context ctx, std::shared_ptr<const Sett
     if (!recorded) ctx.log(sdk::LogLevel::warning, "usage: " + recorded.failure().message);
   }
   std::string status = is_good ? "succeeded" : is_cancelled ? "cancelled" : "failed";
-  co_await tidy(ctx, *settings, remote, job, std::move(status));
+  co_await tidy(ctx, settings, remote, job, std::move(status));
   if (is_cancelled) {
     co_return sdk::Failure(COF_EFAILED, "cancelled_at_provider",
                            "The job " + view.id + " was cancelled at the provider. " + view.reason);
@@ -112,7 +117,7 @@ sdk::Task<void> settle_job(sdk::Context ctx, std::shared_ptr<const Settings> set
   const auto remote = make_remote(job.at("provider").get<std::string>(), settings);
   if (!remote) {
     job["status"] = "ended";
-    auto kept = co_await keep(ctx, &job, settings->jobs_kept);
+    auto kept = co_await keep(ctx, &job, settings);
     (void)kept;
     co_return;
   }
@@ -129,21 +134,24 @@ sdk::Task<void> settle_job(sdk::Context ctx, std::shared_ptr<const Settings> set
       if (cancelled.failure().is_retryable()) co_return;
     }
   }
-  co_await tidy(ctx, *settings, remote, &job, "cancelled");
+  co_await tidy(ctx, settings, remote, &job, "cancelled");
 }
 
 }  // namespace
 
-sdk::Task<sdk::Result<void>> keep(sdk::Context ctx, Job* job, sdk::Milliseconds kept) {
+sdk::Task<sdk::Result<void>> keep(sdk::Context ctx, Job* job, std::shared_ptr<const Settings> settings) {
+  const sdk::Milliseconds kept = settings->jobs_kept;
+  (*job)["kept_until_ms"] = ctx.host().wall().time_since_epoch().count() + kept.count();
   const std::string key = "job/" + job->at("task").get<std::string>();
   const std::string text = sdk::to_text(*job);
   auto stored = co_await ctx.kv().put(key, text, sdk::Kv::any, kept);
   if (!stored) co_return stored.failure();
+  if (settings->figures) settings->figures->note(*job, ctx.host().wall());
   co_return sdk::Result<void>();
 }
 
-sdk::Task<sdk::Result<void>> save(sdk::Context ctx, Job* job, sdk::Milliseconds kept) {
-  auto stored = co_await keep(ctx, job, kept);
+sdk::Task<sdk::Result<void>> save(sdk::Context ctx, Job* job, std::shared_ptr<const Settings> settings) {
+  auto stored = co_await keep(ctx, job, settings);
   if (!stored) co_return stored.failure();
   const std::string text = sdk::to_text(*job);
   auto saved = co_await ctx.checkpoint(text);
@@ -196,6 +204,8 @@ sdk::Task<sdk::Result<Json>> train_there(sdk::Context ctx, std::shared_ptr<const
                                          std::shared_ptr<Remote> remote, Json args) {
   Job job = open_job(ctx, args);
   if (!job.contains("provider_job_id")) {
+    const auto named = check_base_model(args);
+    if (!named) co_return named.failure();
     const auto right = remote->check(ctx, args);
     if (!right) co_return right.failure();
     // What is at the provider already is the provider's to judge.
@@ -206,14 +216,14 @@ sdk::Task<sdk::Result<Json>> train_there(sdk::Context ctx, std::shared_ptr<const
       if (!examples) co_return examples.failure();
       job["checked"] = true;
     }
-    auto saved = co_await save(ctx, &job, settings->jobs_kept);
+    auto saved = co_await save(ctx, &job, settings);
     if (!saved) co_return saved.failure();
     auto made = co_await find_or_create(ctx, settings, remote, &job);
     if (!made) {
       // What can be tried again is; what cannot leaves nothing there.
       if (!made.failure().is_retryable() && !made.failure().is_cancelled()) {
         job["reason"] = made.failure().message;
-        co_await tidy(ctx, *settings, remote, &job, "failed");
+        co_await tidy(ctx, settings, remote, &job, "failed");
       }
       co_return made.failure();
     }
@@ -231,7 +241,7 @@ sdk::Task<sdk::Result<Json>> train_there(sdk::Context ctx, std::shared_ptr<const
   ctx.progress(view->fraction, view->text);
   if (view->state == View::State::running) {
     job["text"] = view->text;
-    auto kept = co_await keep(ctx, &job, settings->jobs_kept);
+    auto kept = co_await keep(ctx, &job, settings);
     if (!kept) co_return kept.failure();
     co_return look_later(ctx, *settings, job);
   }
@@ -251,7 +261,9 @@ sdk::Task<void> settle(sdk::Context ctx, std::shared_ptr<const Settings> setting
     for (const sdk::KvEntry& entry : page->entries) {
       after = entry.key;
       Job job = read_job(entry.value);
-      if (!job.is_object() || job.at("status") != "running") continue;
+      if (!job.is_object()) continue;
+      if (settings->figures) settings->figures->note(job, ctx.host().wall());
+      if (job.at("status") != "running") continue;
       const std::string id = job.at("task").get<std::string>();
       auto state = co_await ctx.task(id);
       const bool is_gone = !state && state.failure().status == COF_ENOTFOUND;
@@ -272,7 +284,8 @@ sdk::Task<sdk::Result<Json>> list_jobs(sdk::Context ctx, std::string provider) {
       after = entry.key;
       Job job = read_job(entry.value);
       if (!job.is_object() || (!provider.empty() && job.at("provider") != provider)) continue;
-      for (const char* inside : {"args", "state", "looks", "misses", "checked", "creating"}) job.erase(inside);
+      for (const char* inside : {"args", "state", "looks", "misses", "checked", "creating",
+                                 "kept_until_ms"}) job.erase(inside);
       jobs.insert(jobs.begin(), std::move(job));  // task ids sort by time
     }
   }

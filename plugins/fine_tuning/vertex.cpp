@@ -94,7 +94,7 @@ class Vertex : public Remote {
       const std::string uri = settings_->vertex_gcs_uri + "/" + "cofounderd-" +
                               job->at("task").get<std::string>() + "-" + argument + ".jsonl";
       (*job)["state"][argument] = {{"uri", uri}, {"ours", true}};
-      auto saved = co_await save(ctx, job, settings_->jobs_kept);
+      auto saved = co_await save(ctx, job, settings_);
       if (!saved) co_return saved.failure();
       auto put = co_await put_object(ctx, source, uri);
       if (!put) co_return put.failure();
@@ -128,7 +128,7 @@ class Vertex : public Remote {
 
   sdk::Task<sdk::Result<std::string>> create(sdk::Context ctx, Job* job) override {
     (*job)["creating"] = true;
-    auto saved = co_await save(ctx, job, settings_->jobs_kept);
+    auto saved = co_await save(ctx, job, settings_);
     if (!saved) co_return saved.failure();
     sdk::HttpRequest request{"POST", settings_->vertex_url + "/v1/" + parent() + "/tuningJobs"};
     request.json(creation(*job));
@@ -236,6 +236,8 @@ class Vertex : public Remote {
     request.idempotent = true;
     auto answer = co_await call(ctx, std::move(request));
     if (!answer) co_return answer.failure();
+    const auto name = text_in("Cloud Storage", *answer, "name");
+    if (!name) co_return name.failure();
     co_return sdk::Result<void>();
   }
 

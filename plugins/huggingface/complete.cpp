@@ -48,14 +48,19 @@ sdk::Task<Outcome> read_stream(sdk::Context ctx, Kind kind, sdk::HttpStream* str
   while (!parts.is_done()) {
     auto item = co_await stream->next();
     if (!item) {
+      teller.tell();
       // The message is there; only the end of the transfer is not.
       if (parts.is_finished()) break;
       co_return Outcome{item.failure(), parts.usage()};
     }
     if (!*item) break;
     auto fresh = parts.take((*item)->body);
-    if (!fresh) co_return Outcome{fresh.failure(), parts.usage()};
+    if (!fresh) {
+      teller.tell();
+      co_return Outcome{fresh.failure(), parts.usage()};
+    }
     teller.add(*fresh);
+    if (!stream->has_next()) teller.tell();
   }
   teller.finish();
   co_return Outcome{parts.finish(), parts.usage()};

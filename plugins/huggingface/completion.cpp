@@ -135,7 +135,7 @@ sdk::Result<std::string> CompletionStream::take(std::string_view data) {
     if (!taken) return taken.failure();
     fresh += *taken;
   }
-  if (text_.size() + reasoning_.size() > text_bytes_max) {
+  if (text_.size() + reasoning_.size() + tool_bytes_ > text_bytes_max) {
     return sdk::Failure{COF_ETOOBIG, "answer_too_big", "Hugging Face's answer does not end: it has more than " +
                                                            std::to_string(text_bytes_max) + " bytes"};
   }
@@ -199,9 +199,7 @@ std::optional<sdk::Failure> CompletionStream::take_tool_calls(const Json& calls)
       return wrong;
     }
     call.arguments += arguments;
-    if (call.arguments.size() > text_bytes_max) {
-      return sdk::Failure{COF_ETOOBIG, "answer_too_big", "the arguments of a tool call do not end"};
-    }
+    tool_bytes_ += arguments.size();
   }
   return std::nullopt;
 }

@@ -60,6 +60,7 @@ class CompletionStream {
   std::string text_;
   std::string reasoning_;
   std::map<std::int64_t, ToolCall> tool_calls_;  // by index
+  std::size_t tool_bytes_ = 0;                   // of their arguments
   cofounder::sdk::Json finish_reason_;
   std::optional<Usage> usage_;
   std::string model_;

@@ -20,8 +20,13 @@ void keep_end(std::string& text, std::size_t bytes_max) {
 }  // namespace
 
 void Teller::add(std::string_view piece) {
-  if (piece.empty()) return;
   untold_ += piece;
+  newest_ += piece;
+  if (newest_.size() > 2 * newest_bytes_max) keep_end(newest_, newest_bytes_max);
+}
+
+void Teller::tell() {
+  if (untold_.empty()) return;
   const sdk::Json output{{"text", untold_}};
   // Without room the next one brings it along; who does not read at all is not waited for.
   if (ctx_.try_emit(output)) {
@@ -29,8 +34,6 @@ void Teller::add(std::string_view piece) {
   } else {
     keep_end(untold_, untold_bytes_max);
   }
-  newest_ += piece;
-  if (newest_.size() > 2 * newest_bytes_max) keep_end(newest_, newest_bytes_max);
   const std::int64_t now = ctx_.host().now().count();
   if (shown_at_ns_ == INT64_MIN || now - shown_at_ns_ >= show_every_ns) {
     shown_at_ns_ = now;
@@ -45,10 +48,11 @@ void Teller::show() {
 
 void Teller::finish() {
   if (newest_.empty()) return;
+  if (!untold_.empty()) {
+    const sdk::Json output{{"text", untold_}};
+    if (!ctx_.try_emit(output)) ctx_.log(sdk::LogLevel::debug, "nobody took the last pieces of the answer");
+  }
   show();
-  if (untold_.empty()) return;
-  const sdk::Json output{{"text", untold_}};
-  if (!ctx_.try_emit(output)) ctx_.log(sdk::LogLevel::debug, "nobody took the last pieces of the answer");
 }
 
 }  // namespace huggingface

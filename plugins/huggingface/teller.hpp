@@ -9,13 +9,14 @@
 
 namespace huggingface {
 
-// Shows the text of an answer while it comes: every piece as output {"text": "..."}, in order, and
-// the newest part of it as progress, the first piece at once.
+// Shows the text of an answer while it comes: every piece as output {"text": "..."}, in order,
+// pieces that come together as one; and the newest part of it as progress, the first piece at once.
 class Teller {
  public:
   explicit Teller(cofounder::sdk::Context ctx) : ctx_{ctx} {}
   void add(std::string_view piece);
-  void finish();  // shows what there was no room for
+  void tell();    // shows what was added
+  void finish();  // the same, and what there was no room for
 
  private:
   void show();

@@ -121,8 +121,14 @@ Page poll(sdk::Context ctx, WorldPtr world, std::shared_ptr<Provider> provider, 
   }
   auto removed = co_await ctx.kv().remove(key, row->version);
   if (!removed) co_return error_response(unknown_device());
-  if (!tokens) co_return error_response(final_failure(tokens.failure()));
+  const std::string name = provider->settings().name;
+  if (!tokens) {
+    const sdk::Failure failure = final_failure(tokens.failure());
+    world->count(name, &failure);
+    co_return error_response(failure);
+  }
   auto made = co_await log_in(ctx, world, provider, std::move(*tokens), "");
+  world->count(name, made ? nullptr : &made.failure());
   if (!made) co_return error_response(made.failure());
   Json answer{{"token", made->token}, {"user", made->session.to_json(world->settings)}};
   answer["expires_at"] = rfc3339(made->session.expires_ms);

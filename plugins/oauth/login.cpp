@@ -116,6 +116,20 @@ std::string browser_of(const sdk::RouteRequest& request, const Site& site) {
 
 }  // namespace
 
+void World::count(const std::string& provider, const sdk::Failure* failure) const {
+  const char* outcome = "ok";
+  if (failure != nullptr) {
+    // Of a person's or an attacker's making, of the provider's, or of ours.
+    outcome = failure->code == "invalid_state" || failure->code == "invalid_issuer" ? "forged"
+              : failure->code == "access_denied"                                    ? "denied"
+              : failure->code == "not_allowed"                                      ? "not_allowed"
+              : failure->code == "expired_token"                                    ? "expired"
+              : failure->code == "store_unavailable"                                ? "error"
+                                                                                    : "provider_error";
+  }
+  outcomes.add(1, provider, outcome);
+}
+
 sdk::Result<Site> site_of(const sdk::RouteRequest& request) {
   Site site;
   if (const auto origin = origin_of(request.base_url)) {
@@ -223,10 +237,17 @@ Page finish_login(sdk::Context ctx, WorldPtr world, sdk::RouteRequest request) {
   if (!callback) co_return error_response(callback.failure());
   const auto browser = cookie_of(request, site->cookie_name(browser_cookie));
   auto login = co_await take_login(ctx, callback->state.value_or(""), browser.value_or(""));
-  if (!login) co_return error_response(login.failure());
+  if (!login) {
+    world->count(name, &login.failure());
+    co_return error_response(login.failure());
+  }
   auto tokens = co_await tokens_of(ctx, provider.get(), *callback, *login);
-  if (!tokens) co_return error_response(tokens.failure());
+  if (!tokens) {
+    world->count(name, &tokens.failure());
+    co_return error_response(tokens.failure());
+  }
   auto made = co_await log_in(ctx, world, provider, std::move(*tokens), login->value("nonce", ""));
+  world->count(name, made ? nullptr : &made.failure());
   if (!made) co_return error_response(made.failure());
   const Session& session = made->session;
   sdk::RouteResponse response = to(login->value("return_to", "/"));

@@ -47,10 +47,13 @@ class Oauth : public sdk::Plugin {
   }
 
   void check(sdk::Context, const Json& config) override { oauth::read_settings(config); }
-  void apply(sdk::Context, const Json& config) override {
+  void apply(sdk::Context ctx, const Json& config) override {
     auto fresh = std::make_shared<oauth::World>();
     fresh->settings = oauth::read_settings(config);
+    fresh->outcomes = ctx.host().counter("oauth_logins", "Logins that ended, by provider and how.",
+                                         "provider,outcome");
     for (const auto& [name, settings] : fresh->settings.providers) {
+      fresh->outcomes.add(0, name, "ok");
       fresh->providers[name] = oauth::make_provider(settings);
     }
     world_ = std::move(fresh);
@@ -204,7 +207,7 @@ COF_EXPORT_PLUGIN(Oauth, R"json({
   "summary": "Logins with GitHub, OpenID Connect providers and Facebook, and sessions.",
   "interfaces": {"required": ["cof.call/1.0", "cof.error/1.0", "cof.http/1.0", "cof.kv/1.0",
                               "cof.secret/1.0", "cof.route/1.0", "cof.timer/1.0", "cof.log/1.0",
-                              "cof.event/1.0"]},
+                              "cof.event/1.0", "cof.metric/1.0"]},
   "provides": ["cof.identity/1"],
   "permissions": {
     "http": ["setting:*.issuer", "setting:*.base_url", "setting:*.api_url", "setting:*.hosts",

@@ -39,6 +39,10 @@ struct World {
   Settings settings;
   std::map<std::string, std::shared_ptr<Provider>, std::less<>> providers;
   mutable Bucket logins;
+  cofounder::sdk::Metric outcomes;  // oauth_logins{provider,outcome}
+
+  // How a login ended: "ok", or what kind of failure it was; few words, for they are labels.
+  void count(const std::string& provider, const cofounder::sdk::Failure* failure) const;
 
   std::shared_ptr<Provider> find(const std::string& name) const {
     const auto found = providers.find(name);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench: operations that measure.  stamp: when it was entered.  fetch: a GET of args.url. */
+/* bench: operations that measure.  stamp: when it was entered.  fetch: a GET of args.url.  crash: SIGSEGV. */
 #define _POSIX_C_SOURCE 200809L
 #include <cofounder/plugin.h>
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@ COF_MANIFEST(
     "{\"id\": \"bench\", \"version\": \"1.0.0\", \"abi\": \"1.0\", \"summary\": \"Measures.\","
     "\"interfaces\": {\"required\": [\"cof.call/1.0\", \"cof.http/1.0\"]},"
     "\"permissions\": {\"http\": [\"127.0.0.1\"]},"
-    "\"operations\": [{\"name\": \"stamp\"}, {\"name\": \"fetch\", \"args\": {\"type\": \"object\","
+    "\"operations\": [{\"name\": \"stamp\"}, {\"name\": \"crash\"}, {\"name\": \"fetch\", \"args\": {\"type\": \"object\","
     "\"required\": [\"url\"], \"properties\": {\"url\": {\"type\": \"string\"}}}}]}");
 
 static const cof_host *host;
@@ -91,8 +92,12 @@ static void reply(void *self, const cof_reply *given) {
 static int32_t invoke(void *self, const cof_call *call, const cof_invocation *what,
                       const cof_sink *result) {
   (void)self;
-  return what->name.size == 5 && memcmp(what->name.data, "stamp", 5) == 0 ? stamp(result)
-                                                                           : fetch(call);
+  if (what->name.size == 5 && memcmp(what->name.data, "stamp", 5) == 0) return stamp(result);
+  if (what->name.size == 5 && memcmp(what->name.data, "crash", 5) == 0) {
+    volatile int *nowhere = (volatile int *)(uintptr_t)64;
+    *nowhere = 1;
+  }
+  return fetch(call);
 }
 
 static const cof_plugin plugin = {.struct_size = sizeof(cof_plugin),

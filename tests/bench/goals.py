@@ -29,6 +29,11 @@ def ratio_at_most(bound):
     return Goal(f"<= {bound:.2f} x it", lambda _, ratio: ratio is not None and ratio <= bound)
 
 
+def shown(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else \
+        f"{value:.2f}" if value >= 0.1 else f"{value:.4f}"
+
+
 class Table:
     """Rows of what was measured beside its limit and its goal."""
 
@@ -45,8 +50,7 @@ class Table:
             verdict = "met" if goal.is_met(value, ratio) else "MISSED"
             if verdict == "MISSED":
                 self.missed.append(what)
-        self.rows.append((what, f"{value:,.0f} {unit}" if value >= 10 else f"{value:.2f} {unit}",
-                          f"{limit:,.0f} {limit_name}" if limit else limit_name,
+        self.rows.append((what, f"{shown(value)} {unit}", f"{shown(limit)} {limit_name}" if limit else limit_name,
                           f"{ratio:.2f}" if ratio is not None else "", goal.text if goal else "", verdict))
 
     def lines(self):

@@ -1,52 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_streams [CHATS [TOKENS [INTERVAL_MS]]]: so many streaming chats at once through one daemon
-// (1000, 100, 50), against the simulator of Hugging Face's router.  Prints one line of JSON: the wall
-// time beside the ideal one, the daemon's memory, and how long a first token takes from the
-// simulator's write to the progress event at a client of the control socket.
-#include <sys/resource.h>
-
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
+// bench_streams [simulator=PORT] [streams=1000] [tokens=100] [interval_ms=50] [watch=1]: so many
+// streaming chats at once through one daemon, against the simulator of Hugging Face's router, its own
+// or the one at that port (with stamps=1).
+//
+// Prints one line of JSON.  The wall time is from before the tasks are submitted until the last one
+// is over.  With watch=1 a client follows the events at the control socket, and a first token's time
+// is from the simulator's write to the reading of the task.progress event that shows it.  At the end
+// each task's result is compared with what the simulator sent.
 #include <filesystem>
 #include <set>
-#include <string>
 #include <thread>
-#include <vector>
 
+#include "tests/bench/streams.hpp"
 #include "tests/support/real_daemon.hpp"
 
 namespace {
 
 using cofounder::test::RealDaemon;
-using Steady = std::chrono::steady_clock;
+using streams::die;
+using streams::now_ns;
 namespace fs = std::filesystem;
-
-[[noreturn]] void die(const std::string& text) {
-  std::fprintf(stderr, "bench_streams: %s\n", text.c_str());
-  std::exit(1);
-}
-
-std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(Steady::now().time_since_epoch()).count();
-}
-
-// A figure of /proc/PID/status in KiB.
-long memory_kib(pid_t pid, const char* name) {
-  const std::string text = cofounder::test::read_file("/proc/" + std::to_string(pid) + "/status");
-  const auto at = text.find(name);
-  return at == std::string::npos ? -1 : std::atol(text.c_str() + at + std::string_view{name}.size() + 1);
-}
 
 // Follows the events until all tasks are over.
 struct Watcher {
   int wanted = 0;
-  int succeeded = 0, failed = 0, gaps = 0;
+  int succeeded = 0, failed = 0, gaps = 0, outputs = 0;
   std::int64_t ended_ns = 0;
   std::vector<double> first_token_ms;
   std::set<std::string> seen;  // stamps: a later event shows the first token again
-  std::string rest;
+  std::string rest, type;
 
   bool take(std::string_view piece) {
     const std::int64_t now = now_ns();
@@ -62,26 +44,28 @@ struct Watcher {
   }
   void line(std::string_view text, std::int64_t now) {
     if (text.starts_with("event: ")) {
-      succeeded += text == "event: task.succeeded";
-      failed += text == "event: task.failed" || text == "event: task.timed_out";
-      gaps += text == "event: gap";
+      type = text.substr(7);
+      succeeded += type == "task.succeeded";
+      failed += type == "task.failed" || type == "task.timed_out";
+      gaps += type == "gap";
+      outputs += type == "task.output";
       return;
     }
+    if (type != "task.progress") return;
     constexpr std::string_view mark = "\"text\":\"t";
     const auto at = text.find(mark);
     if (at == std::string_view::npos) return;
     const std::string stamp{text.substr(at + mark.size(), text.find(' ', at) - at - mark.size())};
-    if (!seen.insert(stamp).second) return;
-    first_token_ms.push_back(static_cast<double>(now - std::atoll(stamp.c_str())) / 1e6);
+    if (seen.insert(stamp).second) first_token_ms.push_back(static_cast<double>(now - std::atoll(stamp.c_str())) / 1e6);
   }
 };
 
-double percentile(std::vector<double>& values, double part) {
-  if (values.empty()) return -1;
-  std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<std::size_t>(static_cast<double>(values.size()) * part))];
+// Only limits that etc/cofounderd.toml names are raised.
+std::string limits(int chats) {
+  const std::string count = std::to_string(chats);
+  return "scheduler.running_max, plugin.huggingface.requests_per_provider_max, "
+         "plugin.huggingface.limits.calls_max and http_connections_per_host_max = " + count;
 }
-
 void configure(const RealDaemon& daemon, int port, int chats) {
   cofounder::test::write_file(daemon.folder() / "token", "hf_test\n");
   fs::permissions(daemon.folder() / "token", fs::perms{0600});
@@ -92,53 +76,96 @@ void configure(const RealDaemon& daemon, int port, int chats) {
                    "\nhttp_connections_per_host_max = " + count + "\n");
 }
 
+double cpu_seconds(pid_t pid) {
+  const std::string text = cofounder::test::read_file("/proc/" + std::to_string(pid) + "/stat");
+  unsigned long user = 0, system = 0;
+  if (text.empty() || std::sscanf(text.c_str() + text.rfind(')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                                  &user, &system) != 2) {
+    return -1;
+  }
+  return static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+double peak_mb(pid_t pid) {
+  const std::string text = cofounder::test::read_file("/proc/" + std::to_string(pid) + "/status");
+  const auto at = text.find("VmHWM:");
+  return at == std::string::npos ? -1 : static_cast<double>(std::atol(text.c_str() + at + 6)) * 1024 / 1e6;
+}
+
+std::int64_t wait_for_all(const RealDaemon& daemon, const std::vector<std::string>& ids) {
+  for (const std::string& id : ids) {
+    std::string state;
+    do {
+      state = cofounder::test::parse(daemon.get("/v1/tasks/" + id + "?wait=30s").body).root().string_or("state", "");
+    } while (state == "running" || state == "ready");
+    if (state != "succeeded") die("a task is " + state + ": " + daemon.show(id).root().text());
+  }
+  return now_ns();
+}
+
+void check_results(const RealDaemon& daemon, const std::vector<std::string>& ids, int tokens, bool stamped) {
+  for (const std::string& id : ids) {
+    const auto task = daemon.show(id);
+    const auto text = task.root().at_pointer("/result/message/content").as_string();
+    if (!text || !streams::is_whole(*text, tokens, stamped)) die("tokens are missing: " + task.root().text());
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto number = [&](int at, int fallback) { return argc > at ? std::atoi(argv[at]) : fallback; };
-  const int chats = number(1, 1000), tokens = number(2, 100), interval_ms = number(3, 50);
-  if (chats < 1 || tokens < 1 || interval_ms < 1) die("CHATS, TOKENS and INTERVAL_MS are at least 1");
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);
+  auto given = streams::words(argc, argv,
+                              {{"simulator", 0}, {"streams", 1000}, {"tokens", 100}, {"interval_ms", 50}, {"watch", 1}});
+  const int count = given["streams"], tokens = given["tokens"], interval_ms = given["interval_ms"];
+  const bool watch = given["watch"] != 0;
+  if (count < 1 || tokens < 2) die("at least 1 stream of 2 tokens");
+  streams::allow_many_files();
 
   RealDaemon daemon{{"plugins/huggingface.so"}};
-  const fs::path port_file = daemon.folder() / "port";
-  const cofounder::test::Child simulator{{{COFOUNDER_BINARY_DIR "/bin/huggingface_simulator", "--port-file", port_file.string(),
-                                           "server=one_thread", "stamps=1", "tokens=" + std::to_string(tokens),
-                                           "interval_ms=" + std::to_string(interval_ms)},
-                                          {},
-                                          -1}};
-  if (!cofounder::test::wait_until([&] { return !cofounder::test::read_file(port_file).empty(); })) die("no simulator");
-  configure(daemon, std::atoi(cofounder::test::read_file(port_file).c_str()), chats);
+  int port = given["simulator"];
+  std::optional<cofounder::test::Child> simulator;
+  if (port == 0) {
+    const fs::path port_file = daemon.folder() / "port";
+    simulator.emplace(cofounder::test::Child::Options{
+        {COFOUNDER_BINARY_DIR "/bin/huggingface_simulator", "--port-file", port_file.string(), "server=one_thread",
+         "stamps=1", "tokens=10000000", "interval_ms=" + std::to_string(interval_ms)},
+        {},
+        -1});
+    if (!cofounder::test::wait_until([&] { return !cofounder::test::read_file(port_file).empty(); })) die("no simulator");
+    port = std::atoi(cofounder::test::read_file(port_file).c_str());
+  }
+  configure(daemon, port, count);
   if (!daemon.start()) die(daemon.log());
+  const pid_t pid = daemon.child().pid();
+  const double cpu_before = cpu_seconds(pid);
 
   Watcher watcher;
-  watcher.wanted = chats;
-  std::thread watching{[&] {
-    cofounder::ctl::Request request;
-    request.target = "/v1/events?plugin=huggingface";
-    request.silence_max = std::chrono::milliseconds{60'000};
-    const auto seen = daemon.http().stream(request, {[&](std::string_view piece) { return watcher.take(piece); },
-                                                     [] { return false; }});
-    if (!seen) die("events: " + seen.error().message);
-  }};
-  const std::string task =
-      R"({"op":"huggingface.chat","attempts_max":1,"args":{"model":"openai/gpt-oss-120b","stream":true,)"
-      R"("messages":[{"role":"user","content":"count"}]}})";
+  watcher.wanted = count;
+  std::thread watching;
+  if (watch) {
+    watching = std::thread{[&] {
+      cofounder::ctl::Request request;
+      request.target = "/v1/events?plugin=huggingface";
+      const auto seen = daemon.http().stream(
+          request, {[&](std::string_view piece) { return watcher.take(piece); }, [] { return false; }});
+      if (!seen) die("events: " + seen.error().message);
+    }};
+  }
+  const std::string task = R"({"op":"huggingface.chat","attempts_max":1,"args":)" + streams::chat(tokens) + "}";
   const std::int64_t begin = now_ns();
-  if (static_cast<int>(daemon.submit_many(task, chats).size()) != chats) die("not all were taken");
-  watching.join();
-  const double wall_s = static_cast<double>(watcher.ended_ns - begin) / 1e9;
-  const double ideal_s = (tokens - 1) * interval_ms / 1000.0;
-  const long peak = memory_kib(daemon.child().pid(), "VmHWM:");
-  std::printf("{\"chats\": %d, \"tokens\": %d, \"interval_ms\": %d, \"succeeded\": %d, \"failed\": %d, \"gaps\": %d, "
-              "\"wall_s\": %.3f, \"ideal_s\": %.3f, \"ratio\": %.3f, \"daemon_peak_mib\": %.1f, "
-              "\"first_tokens\": %zu, \"first_token_p50_ms\": %.2f, \"first_token_p99_ms\": %.2f}\n",
-              chats, tokens, interval_ms, watcher.succeeded, watcher.failed, watcher.gaps, wall_s, ideal_s,
-              ideal_s > 0 ? wall_s / ideal_s : 0, static_cast<double>(peak) / 1024, watcher.first_token_ms.size(),
-              percentile(watcher.first_token_ms, 0.5), percentile(watcher.first_token_ms, 0.99));
-  const bool stopped = daemon.stop() == 0;
-  return watcher.failed == 0 && stopped ? 0 : 1;
+  const auto ids = daemon.submit_many(task, count);
+  if (ids.size() != static_cast<std::size_t>(count)) die("not all were taken");
+  if (watch) watching.join();
+  const std::int64_t end = watch ? watcher.ended_ns : wait_for_all(daemon, ids);
+  const double cpu = cpu_seconds(pid) - cpu_before;
+  const double peak = peak_mb(pid);
+  check_results(daemon, ids, tokens, true);
+  if (watch && watcher.gaps == 0 && watcher.first_token_ms.size() != ids.size()) die("first tokens without a progress event");
+  const double ideal_s = static_cast<double>(tokens - 1) * interval_ms / 1000;
+  streams::print("\"limits\": \"" + limits(count) + "\", \"interval_ms\": " + std::to_string(interval_ms) +
+                     ", \"failed\": " + std::to_string(watcher.failed) + ", \"gaps\": " + std::to_string(watcher.gaps) +
+                     ", \"output_events\": " + std::to_string(watcher.outputs) + ", \"ideal_s\": " + std::to_string(ideal_s) + ", ",
+                 {count, tokens, static_cast<double>(end - begin) / 1e9, peak, cpu, watcher.first_token_ms});
+  if (daemon.stop() != 0) die("the daemon did not stop: " + daemon.log());
+  return 0;
 }

@@ -31,6 +31,20 @@ TEST_F(ControlTest, Status) {
   EXPECT_EQ(member(status, "/plugins/1/state"), "ready");
 }
 
+// Of a store that is a daemon's alone.
+TEST_F(ControlTest, TheOnlyNodeIsItself) {
+  start();
+  ask("POST", "/v1/tasks", R"({"op":"hello.hold"})");
+  const auto nodes = ask("GET", "/v1/nodes");
+  EXPECT_EQ(nodes.status, 200);
+  EXPECT_EQ(member(nodes, "/nodes/0/name"), "here");
+  EXPECT_EQ(member(nodes, "/nodes/0/state"), "up");
+  EXPECT_EQ(member(nodes, "/nodes/0/self"), "true");
+  EXPECT_EQ(member(nodes, "/nodes/0/running"), "1");
+  EXPECT_EQ(member(nodes, "/nodes/0/version"), "1.0");
+  EXPECT_EQ(member(nodes, "/nodes/1"), "absent");
+}
+
 TEST_F(ControlTest, HealthSaysWhy) {
   start();
   const auto fine = ask("GET", "/v1/health");

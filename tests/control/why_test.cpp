@@ -80,6 +80,12 @@ TEST_F(WhyTest, QueueAndNodeLimits) {
       "of this node (scheduler.running_max)");
 }
 
+TEST_F(WhyTest, ALimitOfAllNodesIsNamed) {
+  config_.scheduler.cluster_queues["narrow"] = 7;
+  EXPECT_EQ(text(), "queue narrow runs at most 7 tasks on all nodes together");
+  EXPECT_EQ(fact(), "cluster_queue_limit");
+}
+
 TEST_F(WhyTest, PluginIsTheReason) {
   input_.plugin_capacity = 2;
   run(2, "wide");

@@ -245,5 +245,11 @@ TEST_F(CtlTest, WatchShowsEventsUntilTheTaskIsOver) {
   EXPECT_THAT(out, HasSubstr("result.greeting  Hi"));
 }
 
+TEST_F(CtlTest, NodesAreATable) {
+  on("GET /v1/nodes", http_answer(200, R"({"nodes":[{"name":"a","state":"lost","running":3}]})"));
+  EXPECT_EQ(run({"node", "list"}), exit_code::ok) << err;
+  EXPECT_THAT(out, testing::MatchesRegex("NAME +STATE +RUNNING *\na +lost +3 *\n"));
+}
+
 }  // namespace
 }  // namespace cofounder::ctl

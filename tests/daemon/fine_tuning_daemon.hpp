@@ -54,6 +54,11 @@ class FineTuningDaemonTest : public testing::Test {
         "\"--journal=" + folder + "/journal\"" + trainer_options + "]\n");
     ASSERT_TRUE(daemon.start()) << daemon.log();
   }
+  std::string bedrock(int port) const {
+    return "bedrock_url = \"" + at(port) + "\"\ns3_url = \"" + at(port) + "\"\nbedrock_access_key_id = \"AKIDEXAMPLE\"\n"
+           "bedrock_role_arn = \"arn:aws:iam::123456789012:role/train\"\nbedrock_s3_uri = \"s3://bucket/train\"\n"
+           "bedrock_secret_access_key = " + secret("aws", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY\n");
+  }
   static std::string dataset(int count) {
     std::string text;
     const std::vector<std::string> words{"the cat sat on the mat", "the dog sat on the log", "a cat and a dog"};

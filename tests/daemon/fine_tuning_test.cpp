@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// facts section 10, "Ollama temp dir race, PIPE blockage" and "status never complete".
+// The providers' facts, rows 14 and 15: "Ollama temp dir race, PIPE blockage", "status never complete".
 TEST_F(FineTuningDaemonTest, TrainsHereAndLeavesAnEmptyScratchFolder) {
   start(", \"--noise=2000000\"");
   const std::string id = daemon.submit(task("local", R"(,"suffix":"mine")"));
@@ -51,7 +51,7 @@ TEST_F(FineTuningDaemonTest, KilledInTheMiddleItTrainsAgainAndCreatesOnce) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "Ollama temp dir race": the adapter is kept until Ollama has said that it has it.
+// The providers' facts, row 14: "Ollama temp dir race": the adapter is kept until Ollama has said that it has it.
 TEST_F(FineTuningDaemonTest, KilledWhileOllamaTakesTheAdapterItIsNotTrainedAgain) {
   start();
   for (const std::string path : {"/api/create", "/api/blobs/"}) {
@@ -105,7 +105,7 @@ TEST_F(FineTuningDaemonTest, OtherDataGivesAnotherAdapterAndTheSameDataTheSame) 
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "Claude job": refused with the Bedrock hint, and nobody is asked.
+// The providers' facts, row 16: "Claude job": refused with the Bedrock hint, and nobody is asked.
 TEST_F(FineTuningDaemonTest, ClaudeIsRefusedWithoutARequest) {
   start();
   const auto done = wait_over(daemon.submit(task("claude")));
@@ -117,7 +117,7 @@ TEST_F(FineTuningDaemonTest, ClaudeIsRefusedWithoutARequest) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "OpenAI refusal": failed with the provider's message, the uploaded file is deleted.
+// The providers' facts, row 17: "OpenAI refusal": failed with the provider's message, the uploaded file is deleted.
 TEST_F(FineTuningDaemonTest, ARefusedCreationIsExplainedAndLeavesNothing) {
   openai = simulate("openai_simulator", {"closed=1"});
   start();
@@ -134,7 +134,7 @@ TEST_F(FineTuningDaemonTest, ARefusedCreationIsExplainedAndLeavesNothing) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "dataset unchecked": the line's number is in the error, before any upload.
+// The providers' facts, row 18: "dataset unchecked": the line's number is in the error, before any upload.
 TEST_F(FineTuningDaemonTest, ValidatesAllFormatsWithTheirLines) {
   start();
   const std::string messages = R"([{"role":"user","content":"q"},{"role":"assistant","content":"a"}])";
@@ -194,6 +194,28 @@ TEST_F(FineTuningDaemonTest, DatasetsThatAreNoFiles) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
+// A dataset that goes to S3 in parts: it goes on with the part whose answer was not heard.
+TEST_F(FineTuningDaemonTest, KilledWhileItUploadsPartsItGoesOn) {
+  const int port = simulate("bedrock_simulator");
+  start({}, bedrock(port) + "s3_put_bytes_max = 1000\ns3_part_bytes = 5242880\n");
+  std::string text;
+  const std::string line = R"({"messages":[{"role":"user","content":")" + std::string(500'000, 'q') + R"("},{"role":"assistant","content":"a"}]})" "\n";
+  while (text.size() < 12u << 20) text += line;
+  write_file(daemon.folder() / "data/train.jsonl", text);
+  // The beginning and the first part are answered, the second part is not.
+  EXPECT_EQ(tcp_call(port, "POST", "/_faults", R"({"faults":[{"kind":"latency","count":2},{"kind":"silence"}]})").status, 200);
+  const std::string id = daemon.submit(R"({"op":"fine-tuning.train","args":{"provider":"bedrock","base_model":"anthropic.claude-3-haiku-20240307-v1:0:200k","dataset":")" +
+                                       (daemon.folder() / "data/train.jsonl").string() + "\"}}");
+  ASSERT_TRUE(wait_until([&] { return asked(port, "PUT", "/bucket/train/") == 2; })) << daemon.show(id).root().text() << daemon.log();
+  daemon.kill();
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  EXPECT_EQ(wait_over(id).root().string_or("state", ""), "succeeded") << daemon.show(id).root().text();
+  EXPECT_EQ(asked(port, "PUT", "/bucket/train/"), 4) << "the second part again, and the third";
+  EXPECT_EQ(asked(port, "POST", "/bucket/train/"), 2) << "begun once, finished once";
+  EXPECT_EQ(asked(port, "DELETE", "/bucket/train/"), 1);
+  EXPECT_EQ(daemon.stop(), 0);
+}
+
 // A provider that trains by itself, and how it is asked.
 struct Cloud {
   std::string name, base_model, upload_method, upload, create, look, cancel, object, model;
@@ -211,9 +233,7 @@ class CloudDaemonTest : public FineTuningDaemonTest, public testing::WithParamIn
       port = openai = simulate("openai_simulator", options);
     } else if (cloud.name == "bedrock") {
       port = simulate("bedrock_simulator", options);
-      more = "bedrock_url = \"" + at(port) + "\"\ns3_url = \"" + at(port) + "\"\nbedrock_access_key_id = \"AKIDEXAMPLE\"\n"
-             "bedrock_role_arn = \"arn:aws:iam::123456789012:role/train\"\nbedrock_s3_uri = \"s3://bucket/train\"\n"
-             "bedrock_secret_access_key = " + secret("aws", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY\n");
+      more = bedrock(port);
     } else {
       port = simulate("vertex_simulator", options);
       more = "vertex_url = \"" + at(port) + "\"\nstorage_url = \"" + at(port) + "\"\nvertex_token_url = \"" + at(port) +
@@ -284,7 +304,7 @@ TEST_P(CloudDaemonTest, TrainsFromAFileToAModel) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "OpenAI refusal": a double create after a timeout is one job; and after kill -9.
+// The providers' facts, row 17: "OpenAI refusal": a double create after a timeout is one job; and after kill -9.
 TEST_P(CloudDaemonTest, KilledWhileItCreatesThereIsOneJob) {
   start_cloud();
   never_answer(cloud.create);
@@ -304,7 +324,7 @@ TEST_P(CloudDaemonTest, KilledWhileItUploadsThereIsOneFile) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "status never complete": the states survive.
+// The providers' facts, row 15: "status never complete": the states survive.
 TEST_P(CloudDaemonTest, KilledWhileItTrainsItGoesOn) {
   start_cloud({"looks=8"});
   const std::string id = submit();

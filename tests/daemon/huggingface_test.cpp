@@ -100,7 +100,7 @@ TEST_F(HuggingFaceTest, EveryOperationAndWhatItCost) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "HF dead host, no streaming": the base URL is a setting; the first token is
+// The providers' facts, row 11: "HF dead host, no streaming": the base URL is a setting; the first token is
 // delivered before the last is sent.
 TEST_F(HuggingFaceTest, TheFirstTokenIsShownLongBeforeTheLastIsSent) {
   start({}, {"tokens=3000", "interval_ms=50"});  // two and a half minutes
@@ -135,7 +135,7 @@ TEST_F(HuggingFaceTest, TheFirstTokenIsShownLongBeforeTheLastIsSent) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// facts section 10, "HF 503".
+// The providers' facts, row 12: "HF 503".
 TEST_F(HuggingFaceTest, ModelsThatLoadAndLimits) {
   start("wait_max_seconds = 2\n");
   const std::string loading = R"({"kind":"status","status":503,"path":"/v1/","count":COUNT,)"
@@ -192,11 +192,19 @@ TEST_F(HuggingFaceTest, EachFaultIsATypedError) {
   EXPECT_EQ(with(R"({"kind":"stream_break","pieces":3})"), "connection_lost");
   EXPECT_EQ(with(R"({"kind":"reset"})"), "connection_lost");
   EXPECT_EQ(with(R"({"kind":"silence"})"), "timed_out");
+  EXPECT_EQ(with(R"({"kind":"huge","content_type":"text/event-stream"})"), "event_too_big") << "a line without end";
+  EXPECT_EQ(with(R"({"kind":"huge"})"), "bad_answer");
+  EXPECT_EQ(with(R"({"kind":"latency","milliseconds":100})"), "") << "late, but right";
   const auto whole = [&](const std::string& fault) {
     faults(fault);
     return error_of(task("chat", chat()));
   };
   EXPECT_EQ(whole(R"({"kind":"truncate"})"), "connection_lost");
+  EXPECT_EQ(whole(R"({"kind":"reset"})"), "connection_lost");
+  EXPECT_EQ(whole(R"({"kind":"silence"})"), "timed_out");
+  EXPECT_EQ(whole(R"({"kind":"latency","milliseconds":100})"), "");
+  EXPECT_EQ(whole(R"({"kind":"status","status":503,)" + html + "}"), "provider_error");
+  EXPECT_EQ(whole(R"({"kind":"status","status":200,)" + html + "}"), "bad_answer");
   EXPECT_EQ(whole(R"({"kind":"huge"})"), "response_too_big");
   EXPECT_EQ(whole(R"({"kind":"drip","milliseconds":20})"), "timed_out");
   faults("");
@@ -204,7 +212,7 @@ TEST_F(HuggingFaceTest, EachFaultIsATypedError) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
-// The origin's row: start, 1,000 inferences, stop; facts section 10, "client cleanup list".  What
+// The origin's row: start, 1,000 inferences, stop; the providers' facts, row 13: "client cleanup list".  What
 // valgrind says of it: nothing_leaks.sh.
 TEST_F(HuggingFaceTest, AThousandInferencesLeaveNoConnection) {
   constexpr int count = 1000;

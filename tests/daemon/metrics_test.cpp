@@ -48,7 +48,7 @@ month = 20
   }
 };
 
-// The origin's row: metrics with the database down; facts section 10, "zeros on DB failure".
+// The origin's row: metrics with the database down; the providers' facts, row 19: "zeros on DB failure".
 TEST_F(Figures, VanishWithTheDatabaseAndReturnWithIt) {
   const std::string id = daemon.submit(R"({"op":"hello.greet","args":{"name":"x"}})");
   ASSERT_TRUE(daemon.wait_for_state(id, "succeeded"));

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plugins that misbehave, one by one: the daemon stays up and answers, the neighbour's tasks all
-// succeed, and the operator is told the reason.  The tables below are what is promised for each.
+// succeed, and the operator is told the reason.  misbehaviour_rows.hpp says what is promised for each.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <set>
 #include <sstream>
 
-#include "core/process/sandbox_build.hpp"
+#include "tests/daemon/misbehaviour_rows.hpp"
 #include "tests/support/neighbour.hpp"
 
 namespace cofounder::test {
@@ -19,209 +21,10 @@ using namespace std::chrono_literals;
 // Whether plugins can have a process of their own.
 constexpr bool has_processes = true;
 
-enum class Mode { in_process, process };
-enum class Trouble { when_started, in_task, when_stopped, when_reloaded };
-
-struct Expected {
-  const char* state = nullptr;       // of the plugin; null: this ends or changes the daemon itself
-  const char* words = "";            // that the operator sees
-  const char* task_state = nullptr;  // in_task only
-  const char* task_code = "";
-};
-constexpr Expected ends_the_daemon{};
-
-struct Row {
-  const char* id;
-  Trouble trouble;
-  Expected in_process;
-  Expected process;
-};
-using Rows = std::vector<Row>;
-
-constexpr Trouble when_started = Trouble::when_started;
-constexpr Trouble in_task = Trouble::in_task;
-constexpr Trouble when_stopped = Trouble::when_stopped;
-constexpr Trouble when_reloaded = Trouble::when_reloaded;  // the old generation stays
-
-// What throws or hangs ends its process, if it has one of its own; that is started again.
-Row ends_its_own(const char* id, Trouble trouble, Expected in_process,
-                 const char* words = nullptr) {
-  Expected process = in_process;
-  if (words != nullptr) process.words = words;
-  process.state = trouble == in_task || trouble == when_reloaded ? "ready" : "failed";
-  const bool fails = process.task_state != nullptr && process.task_state == std::string{"failed"};
-  if (fails) process.task_code = "plugin_crashed";
-  return {id, trouble, in_process, process};
-}
-
-// What is the same in both modes.
-Row both(const char* id, Trouble trouble, Expected expected) {
-  return {id, trouble, expected, expected};
-}
-
-// What only the sandbox stops, or its limits: builds with a sanitizer have neither.
-Row needs_sandbox(Row row) {
-  if (!has_sandbox) row.process = ends_the_daemon;
-  return row;
-}
-
-// clang-format off
-Rows throwing() {
-  return {
-    ends_its_own("throw-in-create", when_started, {"failed", "threw an exception out of its create"}, "killed by signal 6"),
-    ends_its_own("throw-in-check", when_started, {"failed", "threw an exception out of its configure (check)"}, "killed by signal 6"),
-    ends_its_own("throw-in-apply", when_started, {"failed", "threw an exception out of its configure (apply)"}, "killed by signal 6"),
-    ends_its_own("throw-in-start", when_started, {"failed", "its start: thrown by the fixture"}, "killed by signal 6"),
-    ends_its_own("throw-in-invoke", in_task, {"ready", "out of its invoke", "failed", "plugin_threw"}, "killed by signal 6"),
-    ends_its_own("throw-in-reply", in_task, {"ready", "out of its reply", "failed", "plugin_threw"}, "killed by signal 6"),
-    ends_its_own("throw-in-cancel", in_task, {"ready", "out of its cancel", "timed_out", "timed_out"}, "killed by signal 6"),
-    ends_its_own("throw-in-probe", when_reloaded, {"ready", "threw an exception out of its probe"}, "killed by signal 6"),
-    ends_its_own("throw-in-drain", when_stopped, {"stopped", "threw an exception out of its drain"}, "killed by signal 6"),
-    ends_its_own("throw-in-stop", when_stopped, {"stopped", "threw an exception out of its stop"}, "killed by signal 6"),
-    ends_its_own("throw-in-destroy", when_stopped, {"quarantined", "threw an exception out of its destroy"}, "killed by signal 6"),
-  };
-}
-
-Rows hanging() {
-  return {
-    ends_its_own("hanging-create", when_started, {"quarantined", "did not return from its create"}),
-    ends_its_own("hang-in-check", when_started, {"quarantined", "from its configure (check)"}),
-    ends_its_own("hang-in-apply", when_started, {"quarantined", "from its configure (apply)"}),
-    ends_its_own("hang-in-start", when_started, {"quarantined", "did not return from its start"}),
-    ends_its_own("pending-start", when_started, {"quarantined", "did not end its start"}),
-    ends_its_own("hang-in-invoke", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
-    ends_its_own("hang-in-reply", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
-    ends_its_own("hang-in-cancel", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
-    ends_its_own("ignore-cancel", in_task, {"quarantined", "did not end its operation", "timed_out", "timed_out"}),
-    ends_its_own("block-signals", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
-    ends_its_own("hang-in-probe", when_reloaded, {"ready", "did not return from its probe"}),
-    ends_its_own("hang-in-drain", when_stopped, {"quarantined", "did not return from its drain"}),
-    ends_its_own("hang-in-stop", when_stopped, {"quarantined", "did not return from its stop"}),
-    ends_its_own("pending-stop", when_stopped, {"quarantined", "did not end its stop"}),
-    ends_its_own("hang-in-destroy", when_stopped, {"quarantined", "did not return from its destroy"}),
-  };
-}
-
-Rows spinning() {
-  return {
-    ends_its_own("spin", in_task, {"quarantined", "did not return from its operation", "timed_out", "timed_out"}),
-  };
-}
-
-Rows answering_rubbish() {
-  return {
-    both("bad-json", in_task, {"ready", "the result is no JSON", "failed", "result_invalid"}),
-    both("bad-utf8", in_task, {"ready", "the result is no JSON", "failed", "result_invalid"}),
-    both("deep-json", in_task, {"ready", "the result is no JSON", "failed", "result_invalid"}),
-    both("huge-result", in_task, {"ready", "result_bytes_max", "failed", "result_too_big"}),
-    both("huge-completion", in_task, {"ready", "result_bytes_max", "failed", "result_too_big"}),
-    both("unknown-status", in_task, {"ready", "unknown status 77", "failed", "internal"}),
-    both("own-status", in_task, {"ready", "status_1234", "failed", "status_1234"}),
-    both("null-result", in_task, {"ready", "failed: invalid", "failed", "invalid"}),
-    both("null-completion", in_task, {"ready", "failed: invalid", "failed", "invalid"}),
-    both("bad-error-text", in_task, {"ready", "failed: failed", "failed", "failed"}),
-    both("outcome-size-zero", in_task, {"ready", "failed: invalid", "failed", "invalid"}),
-    both("outcome-size-huge", in_task, {"ready", "failed: invalid", "failed", "invalid"}),
-    both("double-completion", in_task, {"ready", "\"first\"", "succeeded"}),
-    both("foreign-completion", in_task, {"ready", "\"fine\"", "succeeded"}),
-    both("foreign-thread", in_task, {"ready", "from outside", "succeeded"}),
-    both("table-huge", in_task, {"ready", "\"fine\"", "succeeded"}),
-  };
-}
-
-Rows that_are_no_plugins() {
-  return {
-    both("table-too-small", when_started, {"failed", "its table is too small"}),
-    both("table-size-zero", when_started, {"failed", "its table is too small"}),
-    both("table-null-hooks", when_started, {"failed", "no create or destroy"}),
-    both("table-other-abi", when_started, {"failed", "its table is for ABI 2"}),
-    both("null-table", when_started, {"failed", "returned NULL"}),
-    both("no-invoke", when_started, {"failed", "but no invoke"}),
-    both("huge-manifest", when_started, {"failed", "larger than 262144 bytes"}),
-    both("hostile-manifest", when_started, {"failed", "manifest"}),
-    both("newer-abi", when_started, {"failed", "needs ABI 1.9"}),
-    both("missing-interface", when_started, {"failed", "cof.moon/2"}),
-  };
-}
-
-Rows flooding() {
-  return {
-    both("flood-log", in_task, {"ready", "dropped", "succeeded"}),
-    both("flood-events", in_task, {"ready", "\"fine\"", "succeeded"}),
-    both("flood-progress", in_task, {"ready", "", "succeeded"}),
-    both("flood-tasks", in_task, {"ready", "limit", "failed", "limit_reached"}),
-    both("leak-timers", in_task, {"ready", "limit", "failed", "limit_reached"}),
-  };
-}
-
-Rows at_the_system() {
-  return {
-    needs_sandbox({"socket-in-constructor", when_started, {"ready"}, {"failed", "killed by signal 6"}}),
-    needs_sandbox({"file-in-constructor", when_started, {"ready"}, {"failed", "killed by signal 6"}}),
-    needs_sandbox({"read-in-constructor", when_started, {"ready"}, {"failed", "killed by signal 6"}}),
-    needs_sandbox({"fork-in-constructor", when_started, {"ready"}, {"failed", "killed by signal 6"}}),
-    both("thread-in-constructor", when_started, {"ready"}),
-    needs_sandbox({"connect-control", in_task, {"ready", "", "succeeded"}, {"ready", "denied", "failed", "denied"}}),
-  };
-}
-
-// What only a process of its own survives.
-Row crashes(const char* id, Trouble trouble, Expected expected) {
-  return {id, trouble, ends_the_daemon, expected};
-}
-
-Rows crashing() {
-  return {
-    crashes("segv-in-constructor", when_started, {"failed", "killed by signal 11"}),
-    crashes("segv-in-create", when_started, {"failed", "killed by signal 11"}),
-    crashes("segv-in-check", when_started, {"failed", "killed by signal 11"}),
-    crashes("segv-in-apply", when_started, {"failed", "killed by signal 11"}),
-    crashes("segv-in-start", when_started, {"failed", "killed by signal 11"}),
-    crashes("segv-in-invoke", in_task, {"ready", "killed by signal 11", "failed", "plugin_crashed"}),
-    crashes("segv-in-reply", in_task, {"ready", "killed by signal 11", "failed", "plugin_crashed"}),
-    crashes("segv-in-cancel", in_task, {"ready", "killed by signal 11", "timed_out", "timed_out"}),
-    crashes("segv-in-probe", when_reloaded, {"ready", "killed by signal 11"}),
-    crashes("segv-in-drain", when_stopped, {"failed", "killed by signal 11"}),
-    crashes("segv-in-stop", when_stopped, {"failed", "killed by signal 11"}),
-    crashes("segv-in-destroy", when_stopped, {"failed", "killed by signal 11"}),
-    crashes("throw-in-constructor", when_started, {"failed", "killed by signal 6"}),
-    crashes("exit-in-constructor", when_started, {"failed", "its process with status 0"}),
-    crashes("quick-exit-in-start", when_started, {"failed", "its process with status 3"}),
-    crashes("exit-in-invoke", in_task, {"ready", "its process with status 0", "failed", "plugin_crashed"}),
-    crashes("abort-in-invoke", in_task, {"ready", "killed by signal 6", "failed", "plugin_crashed"}),
-    crashes("kill-itself", in_task, {"ready", "killed by signal 9", "failed", "plugin_crashed"}),
-    crashes("thread-exit", in_task, {"ready", "ended the thread that it was entered on", "failed", "plugin_crashed"}),
-    crashes("stack-overflow", in_task, {"ready", "killed by signal 11", "failed", "plugin_crashed"}),
-    needs_sandbox(crashes("eat-memory", in_task, {"ready", "limits.memory_bytes_max", "failed", "memory_limit"})),
-    needs_sandbox(crashes("huge-object", in_task, {"ready", "limits.memory_bytes_max", "failed", "memory_limit"})),
-  };
-}
-
-Rows attacking() {
-  return {
-    needs_sandbox(crashes("exec-program", in_task, {"ready", "", "failed", "unavailable"})),
-    needs_sandbox(crashes("fork-bomb", in_task, {"ready", "denied", "failed", "denied"})),
-    crashes("leak-descriptors", in_task, {"ready", "", "succeeded"}),
-    // It ends by itself, or the daemon, whose end of the socket is closed, is faster.
-    crashes("close-all-descriptors", in_task, {"ready", "plugin_crashed", "failed", "plugin_crashed"}),
-    crashes("hostile-frames", in_task, {"ready", "so it was ended", "failed", "plugin_broke_protocol"}),
-    crashes("read-frames", in_task, {"ready", "", "succeeded"}),
-    needs_sandbox(crashes("kill-parent", in_task, {"ready", "denied", "failed", "denied"})),
-    needs_sandbox(crashes("trace-parent", in_task, {"ready", "denied", "failed", "denied"})),
-    needs_sandbox(crashes("raise-limits", in_task, {"ready", "denied", "failed", "denied"})),
-    crashes("ignore-sigterm", in_task, {"ready", "did not return", "timed_out", "timed_out"}),
-    crashes("spin-in-threads", in_task, {"ready", "", "succeeded"}),
-  };
-}
-
-// The last one: the lock of the loader is never free again.
-Rows blocking_the_loader() {
-  return {
-    ends_its_own("hanging-constructor", when_started, {"quarantined", "did not return from its load"}, "did not end its load"),
-  };
-}
-
-// clang-format on
+// In which the daemon has to answer.  What a plugin does to it, it does each time; what the other programs
+// of a busy machine do, they do not: the best of three counts.
+constexpr double answer_ms_most = 50.0 * slowness;
+constexpr int trials_most = 3;
 
 std::string table_of(const Row& row, Mode mode) {
   const std::string id = row.id;
@@ -256,10 +59,16 @@ class Trial {
       toml += table_of(row, mode);
     }
     daemon_.configure(toml);
+    // Isolation is promised for a daemon without privileges, which may do as little as its children.
+    if (mode == Mode::process) daemon_.drop_root();
   }
 
   void run() {
     ASSERT_TRUE(daemon_.start()) << daemon_.log();
+    if (mode_ == Mode::process) {
+      const auto status = read_file("/proc/" + std::to_string(daemon_.child().pid()) + "/status");
+      EXPECT_EQ(status.find("\nUid:\t0\t"), std::string::npos) << "it runs as root";
+    }
     Neighbour neighbour{daemon_};
     start_tasks();
     for (const Row& row : rows_) {
@@ -275,9 +84,11 @@ class Trial {
       look_at_plugin(row);
     }
     ASSERT_TRUE(daemon_.child().runs()) << daemon_.log();
-    look_at(neighbour.finish());
+    report_ = neighbour.finish();
+    look_at(report_);
     EXPECT_EQ(daemon_.stop(), 0) << daemon_.log();
   }
+  double slowest_ms() const { return report_.slowest_ms; }
 
  private:
   const Expected& expected(const Row& row) const {
@@ -346,7 +157,6 @@ class Trial {
   static void look_at(const Neighbour::Report& report) {
     EXPECT_GE(report.answers, Neighbour::answers_min);
     EXPECT_EQ(report.unanswered, 0) << report.unanswered_why;
-    EXPECT_LT(report.slowest_ms, 50.0 * slowness) << "raw " << report.slowest_raw_ms;
     EXPECT_GT(report.submitted, 0);
     EXPECT_EQ(report.refused, 0);
     EXPECT_EQ(report.succeeded, report.submitted);
@@ -358,6 +168,7 @@ class Trial {
   Mode mode_;
   Rows rows_;
   RealDaemon daemon_{{"plugins/hello.so"}};
+  Neighbour::Report report_;
   std::map<std::string, std::string> tasks_;
   std::map<std::string, std::string> shown_;  // of what was done about it
 };
@@ -369,7 +180,15 @@ class Misbehaviour : public testing::TestWithParam<Mode> {
       GTEST_SKIP() << "this build has no plugins in a process of their own";
     }
   }
-  static void run(const Rows& rows) { Trial{rows, GetParam()}.run(); }
+  static void run(const Rows& rows) {
+    double best = 1e9;
+    for (int i = 0; i < trials_most && best >= answer_ms_most && !HasFailure(); ++i) {
+      Trial trial{rows, GetParam()};
+      trial.run();
+      best = std::min(best, trial.slowest_ms());
+    }
+    EXPECT_LT(best, answer_ms_most);
+  }
 };
 
 // Nothing of it can be survived in the daemon's own process.
@@ -385,6 +204,23 @@ TEST_P(Misbehaviour, UsesTheSystem) { run(at_the_system()); }
 TEST_P(IsolatedMisbehaviour, Crashes) { run(crashing()); }
 TEST_P(IsolatedMisbehaviour, Attacks) { run(attacking()); }
 TEST_P(Misbehaviour, BlocksTheLoader) { run(blocking_the_loader()); }
+
+// The tables are whole: who adds a fixture to them, or takes one out, changes a promise.
+TEST(Fixtures, AreFortyAndMoreAndThoseThatCanBeSurvivedRunInBothModes) {
+  std::set<std::string> in_process, process;
+  for (const Rows& rows : {throwing(), hanging(), spinning(), answering_rubbish(), that_are_no_plugins(),
+                           flooding(), at_the_system(), crashing(), attacking(), blocking_the_loader()}) {
+    for (const Row& row : rows) {
+      EXPECT_TRUE(std::filesystem::exists(COFOUNDER_BINARY_DIR "/fixtures/" + std::string{row.id} + ".so"));
+      if (row.in_process.state != nullptr) in_process.insert(row.id);
+      const bool fresh = process.insert(row.id).second;
+      EXPECT_TRUE(fresh) << row.id << " stands twice";
+      EXPECT_TRUE(row.process.state != nullptr || !has_sandbox) << row.id << " is not survived by itself";
+    }
+  }
+  EXPECT_GE(in_process.size(), 40u);
+  EXPECT_GE(process.size(), in_process.size() + 20) << "what ends the daemon only needs a process";
+}
 
 std::string name_of(const testing::TestParamInfo<Mode>& mode) {
   return mode.param == Mode::process ? "Process" : "InProcess";

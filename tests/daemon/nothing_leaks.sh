@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # nothing_leaks.sh BUILD [COUNT]: the daemon under valgrind starts, makes COUNT inferences (1000), and stops: no
 # connection is open then, and nothing was leaked, lost or read that was not there.  77 without valgrind.
-# The origin's row "start, 1,000 inferences, stop".
+# The origin's row "start, 1,000 inferences, stop"; the providers' facts, row 13.
 set -euo pipefail
 build=$1 count=${2:-1000}
 command -v valgrind >/dev/null || { echo "skipped: valgrind is not installed (apt-get install valgrind)"; exit 77; }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// cofounderctl plugin reload, against the real daemon.
+// cofounderctl plugin reload, list and why, against the real daemon.
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <sstream>
 
 #include "core/ctl/command.hpp"
@@ -109,6 +112,60 @@ TEST_P(PluginReload, NinthGenerationOfCodeIsRefusedInTheDaemonsProcess) {
   }
   EXPECT_EQ(plugin().root().integer_or("generation", 0), isolated ? 9 : 8);
   EXPECT_TRUE(works());
+  EXPECT_EQ(daemon.stop(), 0) << daemon.log();
+}
+
+// What a plugin did, used and suffered is told wherever an operator looks.
+TEST(PluginCrash, IsCountedShownAndExplained) {
+  RealDaemon daemon{{"plugins/metrics.so", "fixtures/log-and-hang.so"}};
+  daemon.configure("[plugin.log-and-hang]\nisolation = \"process\"\n");
+  ASSERT_TRUE(daemon.start()) << daemon.log();
+  const auto plugin = [&] { return parse(daemon.get("/v1/plugins/log-and-hang").body); };
+  const std::string task = daemon.submit(R"({"op":"log-and-hang.work","attempts_max":1})");
+  ASSERT_TRUE(wait_until([&] { return daemon.log().find("line 30 of 30") != std::string::npos; }));
+  const auto pid = static_cast<pid_t>(plugin().root().integer_or("pid", 0));
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(::syscall(SYS_tgkill, pid, pid, SIGSEGV), 0);  // the thread that is inside
+  ASSERT_TRUE(daemon.wait_for_state(task, "failed")) << daemon.show(task).root().text();
+  EXPECT_EQ(daemon.show(task).root().find("error").string_or("code", ""), "plugin_crashed");
+  ASSERT_TRUE(wait_until([&] {
+    const json::Document now = plugin();
+    return now.root().string_or("state", "") == "ready" && now.root().integer_or("restarts", 0) == 1;
+  })) << plugin().root().text();
+
+  const json::Document shown = plugin();
+  const json::View calls = shown.root().find("calls");
+  EXPECT_GE(calls.integer_or("total", 0), 1) << shown.root().text();
+  EXPECT_EQ(calls.integer_or("failed", 0), 1);
+  EXPECT_GE(shown.root().find("latency_histogram").integer_or("count", 0), 1);
+  EXPECT_GT(shown.root().integer_or("memory_bytes", 0), 100'000);
+  EXPECT_NE(shown.root().text().find("\"cpu_seconds\":"), std::string::npos);
+
+  const std::string list = run_ctl(daemon, {"plugin", "list"}).out;
+  for (const char* column : {"CALLS", "FAILED", "P50 MS", "P99 MS", "CPU S", "MEMORY", "RESTARTS"}) {
+    EXPECT_NE(list.find(column), std::string::npos) << column << " is not in\n" << list;
+  }
+  EXPECT_NE(list.find("log-and-hang"), std::string::npos) << list;
+
+  std::string metrics;
+  const auto has = [&](const std::string& family, const std::string& more = {}) {
+    return metrics.find("\n" + family + "{plugin=\"log-and-hang\"" + more) != std::string::npos;
+  };
+  EXPECT_TRUE(wait_until([&] {
+    metrics = run_ctl(daemon, {"metrics"}).out;
+    return has("cofounderd_plugin_restarts_total", "} 1\n") &&
+           has("cofounderd_plugin_calls_total", ",outcome=\"failed\"} 1\n");
+  })) << metrics;
+  EXPECT_TRUE(has("cofounderd_plugin_cpu_seconds_total", "} ")) << metrics;
+  EXPECT_TRUE(has("cofounderd_plugin_resident_memory_bytes", "} ")) << metrics;
+  EXPECT_TRUE(has("cofounderd_plugin_call_duration_seconds_bucket", ",le=\"+Inf\"} ")) << metrics;
+
+  const std::string why = run_ctl(daemon, {"plugin", "why", "log-and-hang"}).out;
+  for (const char* words : {"code    plugin_crashed\n", "signal  SIGSEGV, 11\n", "backtrace:\n",
+                            "log-and-hang.so+0x", "calls in flight:\n  operation \"work\" of task ",
+                            "line 30 of 30\n"}) {
+    EXPECT_NE(why.find(words), std::string::npos) << words << " is not in\n" << why;
+  }
   EXPECT_EQ(daemon.stop(), 0) << daemon.log();
 }
 

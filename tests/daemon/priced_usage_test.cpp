@@ -85,6 +85,7 @@ TEST(PriceTable, RefusesNonsense) {
 
 // Row "all-zero model/pricing": known usage gives the exact sum per model with failed calls; an
 // unknown model has no cost and is counted, and is not 0.
+// The providers' facts, row 20: "all-zero model/pricing".
 TEST(PricedUsage, PricesWhatIsWrittenAndCountsFailedCalls) {
   Ledger ledger;
   PricedUsage usage{ledger};

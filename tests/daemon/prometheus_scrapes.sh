@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A real Prometheus scrapes the daemon's TCP listener: directly, where it asks for OpenMetrics, and
-# through nginx, which asks for the classic text format instead (this Prometheus has no setting for
-# that).  Usage: prometheus_scrapes.sh BUILD
+# The providers' facts, row 21: "no exposition".  A real Prometheus scrapes the daemon's TCP listener:
+# directly, where it asks for OpenMetrics, and through nginx, which asks for the classic text format
+# instead (this Prometheus has no setting for that).  Usage: prometheus_scrapes.sh BUILD
 set -euo pipefail
 build=$1
 for program in prometheus nginx curl; do
@@ -39,6 +39,7 @@ operate = []
 listen = ["127.0.0.1:0"]
 [plugins]
 directories = ["$folder/plugins"]
+isolation = "${COFOUNDER_TEST_ISOLATION:-in-process}"
 TOML
 "$build/bin/cofounderd" --config "$folder/cofounderd.toml" 2>"$folder/daemon.log" &
 pids+=($!)

@@ -137,6 +137,7 @@ TEST_F(Uploads, TwoHundredAtOnceTakeLittleMoreThanOneAndStatusStaysFast) {
   EXPECT_EQ(daemon.stop(), 0);
 }
 
+// The providers' facts, row 7: "DELETE /image/destroy": twice, and the second time it is not there.
 // The origin's row: upload and delete while everything else keeps answering.  One after the other, they
 // take five seconds; others are through long before.
 TEST_F(Uploads, AndDeletesLeaveEverythingElseAnswering) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plugin that never comes back costs its own task and itself; all others go on, and the daemon
-// still ends in time.
+// still ends in time.  In the daemon's process its thread cannot be had back, so it is quarantined; a
+// process of its own is ended and started again.
 #include <gtest/gtest.h>
 
 #include "tests/support/real_daemon.hpp"
@@ -33,7 +34,14 @@ TEST(StuckPlugin, CostsItsOwnTaskOnlyAndTheDaemonEndsInTime) {
   const auto after = Steady::now() - submitted;
   EXPECT_GE(after, 1s);
   EXPECT_LT(after, 4s) << "it is over at its deadline, not when it comes back";
-  ASSERT_TRUE(wait_until([&] { return plugin_state(daemon, "stuck") == "quarantined"; }));
+  const bool isolated = RealDaemon::isolates();
+  const auto restarts = [&] {
+    return parse(daemon.get("/v1/plugins/stuck").body).root().integer_or("restarts", 0);
+  };
+  ASSERT_TRUE(wait_until([&] {
+    return isolated ? restarts() == 1 && plugin_state(daemon, "stuck") == "ready"
+                    : plugin_state(daemon, "stuck") == "quarantined";
+  })) << daemon.get("/v1/plugins/stuck").body;
 
   daemon.submit_many(greet, 1000);
   ASSERT_TRUE(
@@ -47,12 +55,16 @@ TEST(StuckPlugin, CostsItsOwnTaskOnlyAndTheDaemonEndsInTime) {
   // The daemon is able, and names the one that is not.
   const auto health = daemon.get("/v1/health");
   EXPECT_EQ(health.status, 200);
-  EXPECT_NE(health.body.find("plugin_quarantined"), std::string::npos) << health.body;
+  EXPECT_EQ(health.body.find("plugin_quarantined") == std::string::npos, isolated) << health.body;
+  if (isolated) {
+    const std::string again = daemon.submit(R"({"op":"stuck.say","attempts_max":1})");
+    EXPECT_TRUE(daemon.wait_for_state(again, "succeeded")) << daemon.get("/v1/tasks/" + again).body;
+  }
 
   const auto asked = Steady::now();
   EXPECT_EQ(daemon.stop(), 0) << daemon.log();
   EXPECT_LT(Steady::now() - asked, 6s);
-  EXPECT_NE(daemon.log().find("still holds a thread"), std::string::npos);
+  EXPECT_EQ(daemon.log().find("still holds a thread") == std::string::npos, isolated);
 }
 
 // The origin's row: a long task is ended at 15 minutes, which the configuration shortens here.
@@ -103,7 +115,7 @@ TEST(StuckPlugin, ThatHangsInItsStartDoesNotKeepTheDaemonFromItsWork) {
       "stop_timeout = \"3s\"\n[plugin.stuck]\nhang_in = \"start\"\non_start_error = \"ignore\"\n"
       "[plugin.stuck.deadlines]\nstart = \"300ms\"\ngrace = \"200ms\"\n");
   ASSERT_TRUE(daemon.start()) << daemon.log();
-  EXPECT_EQ(plugin_state(daemon, "stuck"), "quarantined");
+  EXPECT_EQ(plugin_state(daemon, "stuck"), RealDaemon::isolates() ? "failed" : "quarantined");
   const std::string task = daemon.submit(greet);
   EXPECT_TRUE(daemon.wait_for_state(task, "succeeded"));
   EXPECT_EQ(daemon.stop(), 0);

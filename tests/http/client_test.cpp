@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/http/client_curl.hpp"
 #include "tests/http/client_fixture.hpp"
 
 #include <array>
@@ -279,6 +280,16 @@ TEST_F(ClientTest, TakesLocalhostForLoopbackOnly) {
   TinyHttpServer server{
       TinyHttpServer::each([](TinyConnection& to, const TinyRequest&) { to.answer(200, "here"); })};
   EXPECT_EQ(ask(get("http://LOCALHOST:" + std::to_string(server.port()) + "/"))->body, "here");
+}
+
+TEST(Libcurl, MissingOrStrangeIsATypedError) {
+  for (const char* name : {"libcurl-that-is-not-there.so.4", "libm.so.6"}) {
+    const auto opened = http::open_curl(name);
+    ASSERT_FALSE(opened) << name;
+    EXPECT_EQ(opened.error().code, "http_unavailable");
+    EXPECT_NE(opened.error().message.find(name), std::string::npos) << opened.error().message;
+  }
+  EXPECT_TRUE(http::open_curl("libcurl.so.4"));
 }
 
 }  // namespace

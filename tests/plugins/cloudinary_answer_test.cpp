@@ -34,6 +34,7 @@ struct Case {
   bool retryable;
 };
 
+// The providers' facts, row 9: "failure = None".
 class CloudinaryErrorTest : public testing::TestWithParam<Case> {};
 
 TEST_P(CloudinaryErrorTest, HasACodeOfItsOwn) {

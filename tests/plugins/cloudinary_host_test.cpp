@@ -45,6 +45,7 @@ TEST_F(CloudinaryPluginTest, ABadConfigurationIsRefusedAndTheOldOneStays) {
             "https://res.cloudinary.com/demo/image/upload/a");
 }
 
+// The providers' facts, row 7: "DELETE /image/destroy".
 TEST_F(CloudinaryPluginTest, Deletes) {
   host.start(account().dump());
   result(
@@ -117,6 +118,7 @@ TEST_F(CloudinaryPluginTest, AWrongBaseUrlIsNamed) {
   EXPECT_NE(call.ended->retryable, 1);
 }
 
+// The providers' facts, row 9: "failure = None".
 TEST_F(CloudinaryPluginTest, RateLimitsSayWhenToTryAgain) {
   host.start(account().dump());
   for (const int status : {420, 429}) {

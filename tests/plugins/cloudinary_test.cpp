@@ -40,6 +40,7 @@ std::string wire_text(const Json& value) {
 
 // ---- Signatures
 
+// The providers' facts, row 6: "unsigned Cloudinary upload".
 TEST(CloudinarySignature, IsAsTheOfficialSdkComputesIt) {
   const Json cases = vectors("cloudinary_signatures.json").at("cases");
   ASSERT_EQ(cases.size(), 20u);
@@ -104,6 +105,7 @@ const std::map<std::string, const char*> skipped_urls{
     {"root path", "no use_root_path"},
     {"auth token url", "no auth tokens"}};
 
+// The providers' facts, row 8: "variants under /image/fetch".
 TEST(CloudinaryUrl, IsAsTheOfficialSdkBuildsIt) {
   const Json cases = vectors("cloudinary_urls.json").at("cases");
   ASSERT_EQ(cases.size(), 22u);

@@ -70,6 +70,7 @@ TEST_F(CloudinaryPluginTest, UploadsUrlsAndDataUris) {
   EXPECT_EQ(code("upload", {{"file", "data:image/gif;base64,%%%"}}), "bad_request");
 }
 
+// The providers' facts, row 6: "unsigned Cloudinary upload".
 TEST_F(CloudinaryPluginTest, SignsInEveryWayThatTheAccountMayWant) {
   for (const char* algorithm : {"sha1", "sha256"}) {
     for (const int version : {1, 2}) {
@@ -188,6 +189,7 @@ TEST_F(CloudinaryPluginTest, OfExactlyOneChunkIsOneRequest) {
   EXPECT_EQ(header_of(host.requests[2], "Content-Range"), "bytes 5000000-9999999/10000000");
 }
 
+// The providers' facts, row 10: "big files".
 TEST_F(CloudinaryPluginTest, ALaterAttemptGoesOnAfterTheLastGoodChunk) {
   host.start(account().dump());
   const Json args{{"file", "/data/large.png"}, {"public_id", "large"}};

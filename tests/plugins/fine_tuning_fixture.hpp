@@ -16,6 +16,7 @@
 
 #include "tests/simulators/ollama.hpp"
 #include "tests/simulators/openai_finetune.hpp"
+#include "tests/support/gguf_adapter.hpp"
 
 // The whole fine-tuning plugin in the loop-back host; what it sends is answered by the simulators,
 // which are as strict as the providers, without a network between them.
@@ -71,18 +72,7 @@ class FineTuningTest : public testing::Test {
     }
     return text;
   }
-  // The smallest adapter in GGUF that there is.
-  static std::string adapter(const std::string& name = "w") {
-    const auto number = [](std::uint64_t value, int bytes) {
-      std::string out;
-      for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 0xff);
-      return out;
-    };
-    const auto text = [&](const std::string& value) { return number(value.size(), 8) + value; };
-    return "GGUF" + number(3, 4) + number(1, 8) + number(1, 8) + text("general.type") + number(8, 4) +
-           text("adapter") + text(name) + number(1, 4) + number(1, 8) + number(0, 4) + number(0, 8) +
-           std::string(32, '\0');
-  }
+  static std::string adapter(const std::string& name = "w") { return cofounder::test::gguf_adapter(name); }
 
   HttpAnswer ask(const HttpSent& sent) {
     if (instead) {

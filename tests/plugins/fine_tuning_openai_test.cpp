@@ -45,7 +45,7 @@ TEST_F(FineTuningTest, OpenAiTrains) {
   EXPECT_FALSE(jobs[0].contains("state"));
 }
 
-// facts section 10, "OpenAI refusal": it fails with the provider's words, the file is deleted.
+// The providers' facts, row 17: "OpenAI refusal": it fails with the provider's words, the file is deleted.
 TEST_F(FineTuningTest, ARefusedCreationIsExplained) {
   openai_options.closed = true;
   start();
@@ -68,7 +68,7 @@ TEST_F(FineTuningTest, AFailedJobSaysWhyAndLeavesNothing) {
   EXPECT_EQ(openai->files(), 0u);
 }
 
-// facts section 10, "OpenAI refusal": double create after a timeout is one job.
+// The providers' facts, row 17: "OpenAI refusal": double create after a timeout is one job.
 TEST_F(FineTuningTest, WhateverAnswerIsLostThereIsOneJobAndNoFile) {
   for (const char* what : {"/v1/files", "/fine_tuning/jobs"}) {
     SCOPED_TRACE(what);

@@ -20,7 +20,7 @@ std::string repeat(const std::string& line, int count) {
   return text;
 }
 
-// facts section 10, "dataset unchecked": the line's number is in the error, before any upload.
+// The providers' facts, row 18: "dataset unchecked": the line's number is in the error, before any upload.
 TEST_F(FineTuningTest, DatasetsAsInTheVectors) {
   std::ifstream file{COFOUNDER_SOURCE_DIR "/tests/vectors/finetune_datasets.json"};
   const Json vectors = Json::parse(std::string{std::istreambuf_iterator<char>{file}, {}});

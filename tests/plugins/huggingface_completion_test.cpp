@@ -59,7 +59,7 @@ Read read(const std::vector<std::string_view>& slices) {
   return out;
 }
 
-// facts: "HF dead host, no streaming": SSE vectors byte-wise; a stream cut before finish_reason is
+// The providers' facts, row 11: "HF dead host, no streaming": SSE vectors byte-wise; a stream cut before finish_reason is
 // an error.
 TEST(HuggingFaceStream, ReadsTheRecordedStreamsInEverySlicing) {
   // What a client has to make of them where the official one is too kind.
@@ -260,7 +260,7 @@ TEST(HuggingFaceModel, NamesAndSelections) {
   EXPECT_EQ(hf::read_hf_inference_model("a/b:groq").failure().code, "unsupported_provider");
 }
 
-// facts: "all-zero model/pricing": known usage gives exact micro-dollars, an unknown price none.
+// The providers' facts, row 20: "all-zero model/pricing": known usage gives exact micro-dollars, an unknown price none.
 TEST(HuggingFaceUsage, CostsAreExact) {
   using hf::cost_micros;
   const auto price = [](const char* input, const char* output) {

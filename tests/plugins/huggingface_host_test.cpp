@@ -42,7 +42,7 @@ TEST_F(HuggingFacePluginTest, ChatsAndWritesDownWhatItCost) {
   EXPECT_EQ(host.requests.at(1).url, "https://router.huggingface.co/v1/models/openai/gpt-oss-120b");
 }
 
-// facts: "HF dead host, no streaming": the base URL is a setting; the first token is delivered
+// The providers' facts, row 11: "HF dead host, no streaming": the base URL is a setting; the first token is delivered
 // before the last is sent (end to end in tests/daemon/huggingface_test.cpp).
 TEST_F(HuggingFacePluginTest, StreamsTokensAsTheyCome) {
   Json other = config();
@@ -67,6 +67,25 @@ TEST_F(HuggingFacePluginTest, StreamsTokensAsTheyCome) {
   EXPECT_EQ(host.requests.at(0).url, "http://127.0.0.1:9/v1/chat/completions");
   EXPECT_EQ(header_of(host.requests.at(0), "X-HF-Bill-To"), "acme");
   EXPECT_EQ(host.requests.at(0).framing, COF_HTTP_SSE);
+}
+
+TEST_F(HuggingFacePluginTest, TokensThatComeTogetherAreToldTogether) {
+  host.start(config().dump());
+  const std::string token = R"(data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]})" "\n\n";
+  const std::string end = R"(data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})" "\n\n";
+  const auto told = [&](const std::string& body, std::int32_t transport = COF_OK) {
+    HttpAnswer answer = as_events(body);
+    answer.together = true;
+    answer.transport = transport;
+    scripted = {std::move(answer)};
+    return run("chat", hello({{"stream", true}})).emitted;
+  };
+  using Told = std::vector<std::string>;
+  EXPECT_EQ(told(token + token + token + end + "data: [DONE]\n\n"), Told{R"({"text":"aaa"})"});
+  EXPECT_EQ(told(token + token + end), Told{R"({"text":"aa"})"});
+  // What came before something went wrong is told, too.
+  EXPECT_EQ(told(token + token + "data: {not json}\n\n" + token), Told{R"({"text":"aa"})"});
+  EXPECT_EQ(told(token + token, COF_EUNAVAILABLE), Told{R"({"text":"aa"})"});
 }
 
 TEST_F(HuggingFacePluginTest, NobodyWhoWatchesLosesPieces) {

@@ -16,7 +16,7 @@ HttpAnswer loading(double seconds) {
   return answer;
 }
 
-// facts: "HF 503": two 503 with estimated_time 0.2 then 200 -> one result.
+// The providers' facts, row 12: "HF 503": two 503 with estimated_time 0.2 then 200 -> one result.
 TEST_F(HuggingFacePluginTest, WaitsForAModelThatIsBeingLoaded) {
   host.start(config().dump());
   for (auto [op, args] : asking()) {
@@ -35,7 +35,7 @@ TEST_F(HuggingFacePluginTest, WaitsForAModelThatIsBeingLoaded) {
   }
 }
 
-// facts: "HF 503": endless 503 -> gives up after the cap.
+// The providers' facts, row 12: "HF 503": endless 503 -> gives up after the cap.
 TEST_F(HuggingFacePluginTest, GivesUpOnAModelThatNeverLoads) {
   host.start(config().dump());
   host.on_request = [](const auto&) { return loading(0.2); };
@@ -173,6 +173,55 @@ TEST_F(HuggingFacePluginTest, WhateverComesIsOneTypedError) {
       EXPECT_EQ(ended.retryable, 1);
     }
   }
+}
+
+// The host takes UTF-8 only, and a provider's proxy may speak anything.
+TEST_F(HuggingFacePluginTest, OtherCharsetsEndAsTypedErrorsToo) {
+  host.start(config().dump());
+  std::string umlauts;  // whose 500th byte is in the middle of a character
+  for (int i = 0; i < 400; ++i) umlauts += "\xc3\xa4";
+  const std::vector<std::pair<std::string, std::string>> refusals{
+      {"text/plain; charset=iso-8859-1", "mod\xe8le inconnu"}, {"text/plain; charset=utf-16", std::string("\xff\xfe" "n\0o\0", 6)},
+      {"text/plain", "x" + umlauts}, {"application/json", R"({"error":"x)" + umlauts + "\"}"},
+      {"application/json; charset=iso-8859-1", "{\"error\":\"mod\xe8le\"}"}, {"", std::string(600, '\x80')}};
+  for (const auto& [type, body] : refusals) {
+    for (const bool stream : {false, true}) {
+      HttpAnswer answer = HttpAnswer::text(400, body);
+      answer.headers = "content-type: " + type + "\n";
+      scripted = {std::move(answer)};
+      EXPECT_EQ(code("chat", hello({{"stream", stream}})), "bad_request") << type << stream;
+    }
+  }
+  HttpAnswer latin = as_events("data: {\"choices\":[{\"delta\":{\"content\":\"\xe8\"}}]}\n\n");
+  scripted = {std::move(latin)};
+  EXPECT_EQ(code("chat", hello({{"stream", true}})), "bad_answer");
+  // A character in two tokens' escapes is no text either, but JSON that parsers let pass or not.
+  HttpAnswer half = as_events(R"(data: {"choices":[{"delta":{"content":"\ud83d"}}]})" "\n\n");
+  scripted = {std::move(half)};
+  EXPECT_EQ(code("chat", hello({{"stream", true}})), "bad_answer");
+}
+
+TEST_F(HuggingFacePluginTest, AStreamThatNeverEndsIsStopped) {
+  host.start(config().dump());
+  const auto endless = [](const std::string& event, int times) {
+    HttpAnswer answer;
+    answer.headers = "content-type: text/event-stream\n";
+    for (int i = 0; i < times; ++i) answer.items.push_back({event});
+    return answer;
+  };
+  const std::string text(100'000, 'x');
+  scripted = {endless(Json{{"choices", {{{"delta", {{"content", text}}}}}}}.dump(), 50)};
+  EXPECT_EQ(code("chat", hello({{"stream", true}})), "answer_too_big");
+  scripted = {endless(Json{{"choices", {{{"delta", {{"reasoning_content", text}}}}}}}.dump(), 50)};
+  EXPECT_EQ(code("chat", hello({{"stream", true}})), "answer_too_big");
+  scripted = {endless(Json{{"choices", {{{"text", text}}}}}.dump(), 50)};
+  EXPECT_EQ(code("generate", {{"model", "org/lm"}, {"prompt", "x"}, {"stream", true}}), "answer_too_big");
+  // Calls of tools, none of which is too big alone.
+  Json calls = Json::array();
+  for (int i = 0; i < 128; ++i) calls.push_back({{"index", i}, {"id", "a"}, {"function", {{"name", "f"}, {"arguments", text.substr(0, 10'000)}}}});
+  scripted = {endless(Json{{"choices", {{{"delta", {{"tool_calls", calls}}}}}}}.dump(), 5)};
+  EXPECT_EQ(code("chat", hello({{"stream", true}})), "answer_too_big");
+  EXPECT_TRUE(host.transfers.empty()) << "nobody listens on";
 }
 
 TEST_F(HuggingFacePluginTest, ACancelledStreamIsWrittenDownAsBilled) {

@@ -71,6 +71,26 @@ TEST_F(OauthDeviceTest, EachAnswerOfTheProviderIsUnderstood) {
   }
 }
 
+// The same from a provider whose clock says so.
+TEST_F(OauthDeviceTest, ACodeThatIsTooOldIsOver) {
+  start();
+  const auto began = device();
+  EXPECT_EQ(began.json["expires_in"], 900);
+  host().advance(6 * second);
+  github.options().device_age_s = -1;
+  const auto late = poll(began.json["device_code"]);
+  EXPECT_EQ(late.status, 401) << late.body;
+  EXPECT_EQ(late.code(), "expired_token");
+  EXPECT_EQ(poll(began.json["device_code"]).code(), "invalid_device_code");
+  EXPECT_EQ(rows("device/"), 0u);
+  EXPECT_EQ(rows("session/"), 0u);
+  // And by ours: the store forgets it.
+  github.options().device_age_s = 900;
+  const auto forgotten = device();
+  host().advance(901 * second);
+  EXPECT_EQ(poll(forgotten.json["device_code"]).code(), "invalid_device_code");
+}
+
 // With an OpenID provider the terminal gets an id_token, which is checked as in a browser.
 TEST_F(OauthDeviceTest, ATerminalLogsInWithAnOpenIdProvider) {
   start();

@@ -27,7 +27,7 @@ TEST_F(OauthTest, SomebodyLogsInWithGithub) {
   ASSERT_EQ(who.status, 200) << who.body;
   EXPECT_EQ(who.json["subject"], "github:583231");
   EXPECT_EQ(who.json["login"], "octocat");
-  EXPECT_EQ(who.json["email"], "octocat@example.com");  // facts 10: "invented e-mail"
+  EXPECT_EQ(who.json["email"], "octocat@example.com");  // The providers' facts, row 4: "invented e-mail"
   // The store has neither the session's token nor the provider's.
   for (const auto& [key, row] : host().values) {
     EXPECT_EQ((key + row.value).find(browser.cookies.at(session_cookie)), std::string::npos);
@@ -37,7 +37,7 @@ TEST_F(OauthTest, SomebodyLogsInWithGithub) {
   for (const auto& sent : host().requests) EXPECT_EQ(sent.url.find("secret"), std::string::npos);
 }
 
-// facts 10: "no state check (login CSRF)".  No token request reaches the provider.
+// The providers' facts, row 2: "no state check (login CSRF)".  No token request reaches the provider.
 TEST_F(OauthTest, EachForgedCallbackIsRefused) {
   start();
   Browser victim, attacker;
@@ -66,6 +66,7 @@ TEST_F(OauthTest, EachForgedCallbackIsRefused) {
   EXPECT_EQ(rows("session/"), 0u);
 }
 
+// The providers' facts, row 2: "no state check".
 TEST_F(OauthTest, AStateWorksOnceAndForTenMinutes) {
   start();
   Browser browser;
@@ -92,7 +93,7 @@ TEST_F(OauthTest, AnInjectedCodeIsRefusedByItsChallenge) {
   EXPECT_EQ(rows("session/"), 0u);
 }
 
-// facts 10: "mock auth code accepted".
+// The providers' facts, row 1: "mock auth code accepted".
 TEST_F(OauthTest, ThereIsNoMockCode) {
   start();
   Browser browser;
@@ -138,7 +139,7 @@ TEST_F(OauthTest, AWrongIssuerAndDoubleParametersAreRefused) {
   EXPECT_EQ(requests_to("access_token"), 0u);
 }
 
-// facts 10: "HTTP 200 errors", and answers that are none.
+// The providers' facts, row 3: "HTTP 200 errors", and answers that are none.
 TEST_F(OauthTest, WrongAnswersOfTheProviderAreTypedErrors) {
   start();
   struct Case {
@@ -202,6 +203,7 @@ TEST_F(OauthTest, WrongAnswersOfTheProviderAreTypedErrors) {
   EXPECT_EQ(rows("session/"), 0u);
 }
 
+// The providers' facts, row 4: "invented e-mail": all unverified.
 TEST_F(OauthTest, OnlyAVerifiedPrimaryAddressIsAnAddress) {
   start();
   for (const char* emails :
@@ -246,7 +248,7 @@ TEST_F(OauthTest, OnlyThoseWhoAreAllowedGetIn) {
             303);
 }
 
-// facts 10: "logout revokes nothing".
+// The providers' facts, row 5: "logout revokes nothing".
 TEST_F(OauthTest, LogoutEndsTheSessionHereAndAtTheProvider) {
   start();
   Browser browser;

@@ -17,13 +17,20 @@ class MuteStore : public TaskStore {
  public:
   explicit MuteStore(TaskStore& store) : store_{store} {}
   bool is_mute = false;
+  bool shared = false;  // as one that several nodes use
   UniqueFunction<void(bool, Error)> availability;
+  UniqueFunction<void(std::vector<AttemptKey>)> lost;
+  UniqueFunction<void(std::vector<AttemptKey>)> cancelled;
+
+  bool is_shared() const noexcept override { return shared; }
 
   void open(Listener listener, Done<Opened> done) override {
     auto heard = std::make_shared<Listener>(std::move(listener));
     availability = [heard](bool available, Error why) {
       heard->on_availability(available, std::move(why));
     };
+    lost = [heard](std::vector<AttemptKey> keys) { heard->on_lost(std::move(keys)); };
+    cancelled = [heard](std::vector<AttemptKey> keys) { heard->on_cancelled(std::move(keys)); };
     Listener through;
     through.on_claimed = [this, heard](auto tasks) {
       if (!is_mute) heard->on_claimed(std::move(tasks));
@@ -157,6 +164,57 @@ TEST_F(HeartbeatTest, AStoreThatSaysThatItIsAwayIsNoReasonToDie) {
   ask();
   EXPECT_EQ(beats, 1);
   EXPECT_FALSE(watched.is_stuck(clock.mono()));
+}
+
+// ---- what a store of several nodes says besides ---------------------------------------------------
+
+TEST_F(HeartbeatTest, AnAttemptWhoseLeaseIsLostEndsWithoutBeingUsedUp) {
+  begin();
+  TaskId id = 0;
+  std::vector<NewTask> tasks;
+  tasks.push_back(task());
+  watched.submit(std::move(tasks), [&](auto answer) { id = answer.value()[0].id; });
+  settle();
+  ASSERT_EQ(runner.started.size(), 1u);
+  store.lost({runner.started[0].key, AttemptKey{77, 1}});
+  ASSERT_EQ(runner.cancelled.size(), 1u);
+  EXPECT_EQ(runner.cancelled[0].second, CancelReason::lease_lost);
+  runner.fail(id, false);
+  settle();
+  ASSERT_EQ(runner.started.size(), 2u);
+  EXPECT_EQ(runner.started[1].counted_attempt(), 1);
+  EXPECT_EQ(record(id).attempts[0].outcome, "stopped");
+  EXPECT_EQ(record(id).attempts[0].error.value_or(Error{}).code, "lease_lost");
+  // Somebody asked another node to cancel it.
+  store.cancelled({runner.started[1].key});
+  EXPECT_EQ(runner.cancelled.back().second, CancelReason::requested);
+  runner.fail(id, true);
+  settle();
+  EXPECT_EQ(record(id).state, TaskState::cancelled);
+}
+
+TEST_F(HeartbeatTest, WhoWaitsSeesWhatEndedElsewhere) {
+  for (const bool is_shared : {true, false}) {
+    store.shared = is_shared;
+    if (is_shared) begin();
+    TaskId id = 0;
+    std::vector<NewTask> tasks;
+    tasks.push_back(task());
+    tasks[0].run_at = clock.now() + 1h;
+    watched.submit(std::move(tasks), [&](auto answer) { id = answer.value()[0].id; });
+    settle();
+    bool answered = false;
+    watched.wait(id, clock.mono() + 30s, [&](auto) { answered = true; });
+    advance(3s);
+    EXPECT_FALSE(answered);
+    stores.tasks.cancel(id, clock.now(), [](auto) {});  // not by this scheduler
+    settle();
+    advance(2s);
+    EXPECT_EQ(answered, is_shared);
+    EXPECT_EQ(watched.waiting_count(), is_shared ? 0u : 1u);
+    advance(30s);
+    EXPECT_TRUE(answered);
+  }
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ class Fetches : public sdk::Plugin {
     operation("post", &Fetches::post);
     operation("form", &Fetches::form);
     operation("stream", &Fetches::stream);
+    operation("batches", &Fetches::batches);
     operation("first", &Fetches::first);
     operation("impatient", &Fetches::impatient);
     operation("download", &Fetches::download);
@@ -78,6 +79,24 @@ class Fetches : public sdk::Plugin {
       if (items.size() < 3) items.push_back((*item)->event + ":" + (*item)->id);
     }
     co_return Json::object({{"items", items}, {"bytes", bytes}});
+  }
+  // How many items each time were there without waiting.
+  Task<Result<Json>> batches(Context ctx) {
+    HttpRequest request{"GET", "https://example.org/events"};
+    auto opened = co_await ctx.http().stream(request, sdk::Framing::sse);
+    if (!opened) co_return opened.failure();
+    Json sizes = Json::array();
+    int size = 0;
+    for (;;) {
+      auto item = co_await opened->next();
+      if (!item) co_return item.failure();
+      if (!*item) break;
+      ++size;
+      if (opened->has_next()) continue;
+      sizes.push_back(size);
+      size = 0;
+    }
+    co_return sizes;
   }
   Task<Json> first(Context ctx) {
     HttpRequest request{"GET", "https://example.org/events"};
@@ -181,6 +200,23 @@ TEST_F(HttpTest, StreamsServerSentEvents) {
   host.answer(answer);
   EXPECT_EQ(Json::parse(run("stream", R"({"framing": 3})").result),
             Json::parse(R"({"items": ["token:1", "token:2", "done:"], "bytes": 2})"));
+}
+
+TEST_F(HttpTest, ItemsThatComeTogetherAreThereTogether) {
+  HttpAnswer answer;
+  answer.items = {{"a"}, {"b"}, {"c"}};
+  answer.together = true;
+  host.answer(answer);
+  EXPECT_EQ(run("batches").result, "[3]");
+  answer.together = false;
+  host.answer(answer);
+  EXPECT_EQ(run("batches").result, "[1,1,1]");
+  // Less than what was allowed comes together; and the transport may break in between.
+  for (int i = 0; i < 300; ++i) answer.items.push_back({std::string(10'000, 'x')});
+  answer.together = true;
+  answer.transport = COF_EUNAVAILABLE;
+  host.answer(answer);
+  EXPECT_EQ(run("batches").status, COF_EUNAVAILABLE);
 }
 
 TEST_F(HttpTest, GivesTheBodyOfAnAnswerThatIsNoSuccess) {

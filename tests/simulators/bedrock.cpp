@@ -27,17 +27,6 @@ Response found(const Json& json, int status = 200) {
   response.body = json.dump();
   return response;
 }
-Response s3_error(const Request& request, int status, const std::string& code, const std::string& message) {
-  Response response;
-  response.status = status;
-  response.content_type = "application/xml";
-  response.headers = {{"x-amz-request-id", "0000000000000000"}};
-  response.body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>" + code + "</Code><Message>" + message +
-                  "</Message><RequestId>0000000000000000</RequestId></Error>";
-  if (request.method == "HEAD") response.body.clear();
-  return response;
-}
-
 bool is_over(const Json& job) { return job.at("status") != "InProgress"; }
 
 // Each line is an object with messages.
@@ -73,8 +62,10 @@ Response Bedrock::object_route(const Request& request) {
   }
   const bool has_key = slash != std::string::npos && slash + 1 < path->size();
   const std::string name = path->substr(1);
+  if (!has_key && request.method == "GET") return bucket_route(request, path->substr(1, slash == std::string::npos ? slash : slash - 1));
   if (!has_key) return s3_error(request, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
   if (name.size() - slash > 1024) return s3_error(request, 400, "KeyTooLongError", "Your key is too long");
+  if (request.query.find("upload") != std::string::npos) return upload_route(request, name);
   if (request.method == "PUT") return put_object(request, name);
   Response response;
   response.content_type = {};
@@ -89,8 +80,9 @@ Response Bedrock::object_route(const Request& request) {
   const auto object = objects_.find(name);
   if (object == objects_.end()) return s3_error(request, 404, "NoSuchKey", "The specified key does not exist.");
   response.content_type = "binary/octet-stream";
-  response.headers = {{"ETag", "\"" + sha256_hex(object->second).substr(0, 32) + "\""}};
-  if (request.method == "GET") response.body = object->second;
+  response.headers = {{"ETag", s3_etag(object->second)}};
+  response.body = object->second;
+  response.is_head = request.method == "HEAD";
   return response;
 }
 
@@ -101,7 +93,7 @@ Response Bedrock::put_object(const Request& request, const std::string& name) {
   objects_[name] = request.body;
   Response response;
   response.content_type = {};
-  response.headers = {{"ETag", "\"" + sha256_hex(request.body).substr(0, 32) + "\""}};
+  response.headers = {{"ETag", s3_etag(request.body)}};
   return response;
 }
 

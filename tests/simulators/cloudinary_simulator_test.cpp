@@ -250,6 +250,7 @@ void expect_refused(const std::vector<Mutation>& mutations, const std::function<
   }
 }
 
+// The providers' facts, row 6: "unsigned Cloudinary upload": also with one byte that is another.
 TEST(CloudinarySimulator, TakesUploadsAndRefusesMutatedOnes) {
   auto mutations = of_uploads();
   mutations.push_back({"empty file", [](Draft& d) { d.files = {""}; }, 400, "Empty file"});

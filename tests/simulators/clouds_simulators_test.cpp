@@ -151,6 +151,63 @@ TEST_F(BedrockSimulator, Objects) {
   EXPECT_NE(provider.handle(changed).body.find("XAmzContentSHA256Mismatch"), std::string::npos);
 }
 
+TEST_F(BedrockSimulator, UploadsInParts) {
+  options.part_bytes_min = 3;
+  Bedrock s3{options};
+  const auto send = [&](Request request, const std::string& its_query) {
+    request.query = its_query;
+    return s3.handle(sign(request, options.account, "s3"));
+  };
+  const auto check = [&](Request right, const std::string& its_query, const std::vector<Mutation>& mutations) {
+    right.query = its_query;
+    check_strict([&](const Request& request) { return s3.handle(sign(request, options.account, "s3")); }, right, nullptr, mutations, is_s3_refusal);
+    const auto handle = [&](const Request& request) { return s3.handle(request); };
+    check_strict(handle, sign(right, options.account, "s3"), nullptr, signatures("s3", 400, 400), is_s3_refusal);
+  };
+  const std::string key = "/bucket/a/b%20c.jsonl";
+  const std::vector<Mutation> places{
+      {"other bucket", path("/other/a"), 404}, {"no key", path("/bucket"), 405}, {"nothing", path("/"), 405}, {"upper case", path("/Bucket/a"), 404},
+      {"long", path("/bucket/" + std::string(1100, 'x'))}, {"doubled", path("//bucket/a"), 404}, {"malformed", path("/bucket/%zz"), 405},
+      {"PATCH", method("PATCH"), 405}, {"malformed query", query("uploads&x=%zz")}};
+  const auto is_begun = [](const Response& response) {
+    const auto from = response.body.find("<UploadId>") + 10;
+    return response.body.substr(from, response.body.find('<', from) - from);
+  };
+  const std::string id = is_begun(send(make("POST", key), "uploads="));
+  check(make("POST", key), "uploads=", places + std::vector<Mutation>{{"PUT", method("PUT"), 405}});
+  const std::vector<Mutation> uploads = places + std::vector<Mutation>{
+      {"no id", query("partNumber=1&uploadId="), 404}, {"unknown id", query("partNumber=1&uploadId=x"), 404}, {"of another object", path("/bucket/other"), 404}};
+  const std::string part_query = "partNumber=1&uploadId=" + id;
+  const auto numbered = [&](const std::string& number) { return query("partNumber=" + number + "&uploadId=" + id); };
+  check(make("PUT", key, "abcd"), part_query, uploads + std::vector<Mutation>{
+      {"part 0", numbered("0")}, {"part 10001", numbered("10001")}, {"no number", query("uploadId=" + id)}, {"a word", numbered("x")}, {"negative", numbered("-1")}});
+  EXPECT_EQ(send(make("PUT", key, "e"), "partNumber=2&uploadId=" + id).status, 200);
+  EXPECT_NE(send(make("GET", "/bucket"), "prefix=a%2F&uploads=").body.find("<UploadId>" + id + "</UploadId>"), std::string::npos);
+  EXPECT_EQ(send(make("GET", "/bucket"), "prefix=b&uploads=").body.find("<UploadId>"), std::string::npos);
+  const auto list = [](const std::string& parts) { return "<CompleteMultipartUpload>" + parts + "</CompleteMultipartUpload>"; };
+  const auto part = [](int number, const std::string& content) {
+    return "<Part><PartNumber>" + std::to_string(number) + "</PartNumber><ETag>" + s3_etag(content) + "</ETag></Part>";
+  };
+  const std::string both = part(1, "abcd") + part(2, "e");
+  const Request end = make("POST", key, list(both));
+  check_strict([&](Request request) { return send(std::move(request), "uploadId=" + id); }, end, nullptr,
+               {{"no parts", content(list(""))}, {"no XML", content("{}")}, {"empty", content("")}, {"cut", content(list(both).substr(0, 90))},
+                {"more behind it", content(list(both) + "x")}, {"an odd element", content(list(both + "<x></x>"))}, {"part 0", content(list(part(0, "abcd")))},
+                {"other order", content(list(part(2, "e") + part(1, "abcd")))}, {"twice", content(list(part(1, "abcd") + part(1, "abcd")))},
+                {"a part that is not there", content(list(both + part(3, "f")))}, {"another ETag", content(list(part(1, "abce") + part(2, "e")))},
+                {"no ETag", content(list("<Part><PartNumber>1</PartNumber></Part>"))}, {"of another object", path("/bucket/other"), 404}}, is_s3_refusal);
+  EXPECT_EQ(send(make("GET", key), "").body, "abcde");
+  EXPECT_EQ(send(end, "uploadId=" + id).status, 404) << "it is over";
+  // All parts but the last have their least size.
+  const std::string small = is_begun(send(make("POST", key), "uploads"));
+  for (const char* number : {"1", "2"}) send(make("PUT", key, "e"), std::string{"partNumber="} + number + "&uploadId=" + small);
+  EXPECT_NE(send(make("POST", key, list(part(1, "e") + part(2, "e"))), "uploadId=" + small).body.find("EntityTooSmall"), std::string::npos);
+  const std::size_t open = s3.open_uploads();
+  EXPECT_EQ(send(make("DELETE", key), "uploadId=" + small).status, 204);
+  EXPECT_EQ(send(make("DELETE", key), "uploadId=" + small).status, 404);
+  EXPECT_EQ(s3.open_uploads(), open - 1);
+}
+
 TEST_F(BedrockSimulator, JobsAreCreated) {
   put_dataset();
   const std::string all = "/model-customization-jobs";

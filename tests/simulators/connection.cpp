@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -163,7 +164,8 @@ bool Connection::read_chunked(Request& request) {
 
 bool Connection::write_response(const Response& response) {
   if (!response.stream) {
-    return write_all(response_head(response, response.body.size(), keep_alive_) + response.body) && keep_alive_;
+    const std::string head = response_head(response, response.body.size(), keep_alive_);
+    return write_all(response.is_head ? head : head + response.body) && keep_alive_;
   }
   if (!write_all(response_head(response, 0, keep_alive_))) return false;
   return write_pieces(response) && write_all("0\r\n\r\n") && keep_alive_;
@@ -173,7 +175,10 @@ bool Connection::write_pieces(const Response& response) {
   char size[24];
   bool is_first = true;
   while (auto piece = response.stream()) {
-    if (piece->empty()) continue;
+    if (piece->empty()) {  // nothing yet
+      ::poll(nullptr, 0, std::max(1, response.interval_ms));
+      continue;
+    }
     if (!std::exchange(is_first, false) && response.interval_ms > 0) {
       ::poll(nullptr, 0, response.interval_ms);
     }

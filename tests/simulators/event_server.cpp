@@ -18,6 +18,8 @@
 #include <system_error>
 #include <thread>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace simulator {
 namespace {
@@ -43,6 +45,7 @@ struct Peer {
   std::optional<Response> streaming;
   std::int64_t due_ms = 0;
   bool waits_to_write = false;
+  bool is_eager = false;  // listed as one
 };
 
 }  // namespace
@@ -57,6 +60,7 @@ struct EventServer::State {
   std::uint64_t next_id = 2;  // 0: the listener, 1: wake
   std::array<std::vector<std::uint64_t>, wheel_slots> wheel;
   std::size_t waiting = 0;  // on the wheel
+  std::vector<std::uint64_t> eager;  // stream without pauses, as long as the socket takes it
   std::int64_t turned_to_ms = now_ms();
 
   ~State() {
@@ -76,6 +80,8 @@ struct EventServer::State {
   void run();
   int next_timeout() const;
   void turn();
+  void serve_eager();
+  void list_eager(Peer& peer);
   void accept_all();
   void drop(std::uint64_t id);
   void readable(std::uint64_t id);
@@ -106,10 +112,12 @@ void EventServer::State::run() {
       readable(id);
     }
     turn();
+    serve_eager();
   }
 }
 
 int EventServer::State::next_timeout() const {
+  if (!eager.empty()) return 0;
   if (waiting == 0) return -1;
   for (std::int64_t ms = turned_to_ms; ms < turned_to_ms + static_cast<std::int64_t>(wheel_slots); ++ms) {
     if (wheel[static_cast<std::size_t>(ms) % wheel_slots].empty()) continue;
@@ -132,6 +140,24 @@ void EventServer::State::turn() {
       if (!flush(found->second)) drop(id);
     }
   }
+}
+
+// One piece of each that streams without pauses, a write for each piece, as a provider flushes every
+// token.  Whom the socket takes no more from comes back when it does.
+void EventServer::State::serve_eager() {
+  for (const std::uint64_t id : std::exchange(eager, {})) {
+    const auto found = peers.find(id);
+    if (found == peers.end()) continue;
+    found->second.is_eager = false;
+    if (found->second.waits_to_write) continue;
+    send_next(found->second);
+    if (!flush(found->second)) drop(id);
+  }
+}
+
+void EventServer::State::list_eager(Peer& peer) {
+  if (!peer.streaming || peer.streaming->interval_ms > 0 || std::exchange(peer.is_eager, true)) return;
+  eager.push_back(peer.id);
 }
 
 void EventServer::State::accept_all() {
@@ -213,9 +239,12 @@ void EventServer::State::send_next(Peer& peer) {
     peer.streaming.reset();
     return;
   }
-  char size[24];
-  std::snprintf(size, sizeof size, "%zx\r\n", piece->size());
-  peer.out.append(size).append(*piece).append("\r\n");
+  if (!piece->empty()) {
+    char size[24];
+    std::snprintf(size, sizeof size, "%zx\r\n", piece->size());
+    peer.out.append(size).append(*piece).append("\r\n");
+    if (peer.streaming->interval_ms == 0) return list_eager(peer);
+  }
   const int interval = std::clamp(peer.streaming->interval_ms, 1, static_cast<int>(wheel_slots) - 1);
   peer.due_ms = std::max(peer.due_ms + interval, turned_to_ms + 1);
   wheel[static_cast<std::size_t>(peer.due_ms) % wheel_slots].push_back(peer.id);
@@ -233,6 +262,7 @@ bool EventServer::State::flush(Peer& peer) {
   const bool wants_to_write = !peer.out.empty();
   if (wants_to_write != peer.waits_to_write) {
     peer.waits_to_write = wants_to_write;
+    if (!wants_to_write) list_eager(peer);
     watch(peer.descriptor, peer.id, wants_to_write ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
   }
   return true;

@@ -11,7 +11,6 @@ using Json = nlohmann::json;
 namespace {
 
 constexpr std::int64_t code_age_max_s = 600;
-constexpr std::int64_t device_age_max_s = 900;
 constexpr std::string_view device_grant = "urn:ietf:params:oauth:grant-type:device_code";
 
 Response html(int status, const std::string& text) {
@@ -250,7 +249,7 @@ Response GithubOauth::device_code(const Request& request) {
   return json_response({{"device_code", code},
                         {"user_code", device.user_code},
                         {"verification_uri", "https://github.com/login/device"},
-                        {"expires_in", device_age_max_s},
+                        {"expires_in", options_.device_age_s},
                         {"interval", device.interval_s}});
 }
 
@@ -267,7 +266,7 @@ Response GithubOauth::by_device(const Fields& fields) {
   }
   Device& device = found->second;
   const std::int64_t now = seconds_now();
-  if (now - device.at_s > device_age_max_s) {
+  if (now - device.at_s > options_.device_age_s) {
     devices_.erase(found);
     return login_error("expired_token", "This 'device_code' has expired.");
   }

@@ -30,6 +30,7 @@ struct GithubOptions {
   bool denies = false;               // whoever is asked says no
   bool device_flow = true;
   int device_interval_s = 5;
+  std::int64_t device_age_s = 900;   // an older code is over
 };
 
 class GithubOauth {

@@ -185,6 +185,7 @@ bool HttpServer::State::answer(Connection& connection, const Request& request) {
   Response response;
   if (fault && fault->kind == Kind::huge) {
     note(request, nullptr, fault);
+    response.content_type = fault->content_type;
     response.stream = [] { return std::string(65536, 'x'); };
     return connection.write_response(response);
   }

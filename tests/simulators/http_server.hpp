@@ -31,9 +31,11 @@ struct Response {
   std::string body;
   std::string content_type = "application/json; charset=utf-8";
   std::vector<std::pair<std::string, std::string>> headers;
-  // A streamed answer instead of `body`: called until it returns nothing; each piece is sent at once.
+  // A streamed answer instead of `body`: called until it returns nothing; each piece is sent at once,
+  // after an empty one it is asked again.
   std::function<std::optional<std::string>()> stream;
-  int interval_ms = 0;  // between two of its pieces
+  int interval_ms = 0;   // between two of its pieces; 0: as fast as they are taken
+  bool is_head = false;  // of HEAD: the body's length, without the body
 };
 
 // One misbehaviour, for one request.
@@ -45,7 +47,7 @@ struct Fault {
     truncate,    // sends half of the right answer's body, then closes
     silence,     // reads the request and never answers, until the client goes away
     drip,        // sends the right answer byte by byte, `milliseconds` between two
-    huge,        // sends a body without end
+    huge,        // sends a body without end, as `content_type`
     content_type,  // sends the right answer as `content_type`
     stream_end,    // of a streamed answer sends `pieces`, then `body`, and ends it properly
     stream_break   // of a streamed answer sends `pieces`, then closes the connection

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/simulators/huggingface.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cmath>
 #include <ctime>
@@ -70,6 +72,8 @@ Json usage_of(int prompt, int completion) {
   return {{"prompt_tokens", prompt}, {"completion_tokens", completion}, {"total_tokens", prompt + completion}};
 }
 
+std::string word(std::size_t number) { return (number == 0 ? "w" : " w") + std::to_string(number); }
+
 std::string event(const Json& json) { return "data: " + json.dump() + "\n\n"; }
 
 std::int64_t monotonic_ns() {
@@ -78,24 +82,43 @@ std::int64_t monotonic_ns() {
       .count();
 }
 
-// A streamed answer: an event for each piece, the last with the end in it.
-Response stream_of(std::vector<std::string> pieces, std::string end, int interval_ms, bool stamps) {
+// A streamed answer: an event for each piece, the last with the end in it.  They are made when they
+// are due, for an answer may have very many.
+struct Pieces {
+  std::size_t count = 0;
+  std::function<std::string(std::size_t number)> make;
+  std::string end;
+};
+
+Response stream_of(Pieces pieces, const HuggingFaceOptions& options) {
   Response response;
   response.content_type = "text/event-stream; charset=utf-8";
-  response.interval_ms = interval_ms;
+  response.interval_ms = options.interval_ms;
   response.headers = {{"x-request-id", "Root=1-simulated"}};
-  response.stream = [pieces = std::move(pieces), end = std::move(end), stamps,
+  response.stream = [pieces = std::move(pieces), stamps = options.stamps, hold = options.hold_file,
                      next = std::size_t{0}]() mutable -> std::optional<std::string> {
-    if (next >= pieces.size()) return std::nullopt;
-    std::string piece = std::move(pieces[next]);
+    if (next >= pieces.count) return std::nullopt;
+    const bool is_last = next + 1 == pieces.count;
+    if (is_last && !hold.empty() && ::access(hold.c_str(), F_OK) != 0) return std::string{};
+    std::string piece = pieces.make(next);
     if (stamps && next == 0) {
       const auto at = piece.find("w0");
       piece.replace(at, 2, "t" + std::to_string(monotonic_ns()) + " ");
     }
-    if (++next == pieces.size()) piece += end;
+    ++next;
+    if (is_last) piece += pieces.end;
     return piece;
   };
   return response;
+}
+
+// An event of which only a word changes: `chunk` has it as "WORD".
+std::function<std::string(std::size_t)> word_events(const Json& chunk) {
+  const std::string whole = event(chunk);
+  const auto at = whole.find("WORD");
+  return [before = whole.substr(0, at), after = whole.substr(at + 4)](std::size_t number) {
+    return before + word(number) + after;
+  };
 }
 
 }  // namespace
@@ -125,10 +148,10 @@ int HuggingFace::tokens_of(const Json& body) const {
   return std::min(options_.tokens, body.value("max_tokens", options_.tokens));
 }
 
-std::vector<std::string> HuggingFace::words(int count) const {
-  std::vector<std::string> words;
-  for (int i = 0; i < count; ++i) words.push_back((i == 0 ? "w" : " w") + std::to_string(i));
-  return words;
+std::string HuggingFace::words(int count) const {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += word(static_cast<std::size_t>(i));
+  return text;
 }
 
 Response HuggingFace::chat(const Request& request) {
@@ -162,9 +185,7 @@ Response HuggingFace::chat(const Request& request) {
                 {"arguments", R"({"city": "Paris"})"}};
   if (!body->value("stream", false)) {
     Json message{{"role", "assistant"}};
-    std::string text;
-    for (const std::string& word : words(count)) text += word;
-    message["content"] = calls ? Json() : Json(text);
+    message["content"] = calls ? Json() : Json(words(count));
     if (calls) message["tool_calls"] = {{{"id", "call_1"}, {"type", "function"}, {"function", function}}};
     Json whole = base;
     whole["object"] = "chat.completion";
@@ -176,26 +197,28 @@ Response HuggingFace::chat(const Request& request) {
     Json json = base;
     json["object"] = "chat.completion.chunk";
     json["choices"] = {{{"index", 0}, {"delta", delta}, {"finish_reason", end}}};
-    return event(json);
+    return json;
   };
-  std::vector<std::string> pieces;
+  Pieces pieces;
   if (calls) {
     function["arguments"] = R"({"city": )";
-    pieces.push_back(chunk({{"role", "assistant"}, {"tool_calls", {{{"index", 0}, {"id", "call_1"}, {"type", "function"}, {"function", function}}}}}, {}));
-    pieces.push_back(chunk({{"tool_calls", {{{"index", 0}, {"function", {{"arguments", "\"Paris\"}"}}}}}}}, {}));
+    const std::vector<std::string> parts{
+        event(chunk({{"role", "assistant"}, {"tool_calls", {{{"index", 0}, {"id", "call_1"}, {"type", "function"}, {"function", function}}}}}, {})),
+        event(chunk({{"tool_calls", {{{"index", 0}, {"function", {{"arguments", "\"Paris\"}"}}}}}}}, {}))};
+    pieces = {parts.size(), [parts](std::size_t number) { return parts[number]; }, {}};
   } else {
-    for (const std::string& word : words(count)) pieces.push_back(chunk({{"content", word}}, {}));
+    pieces = {static_cast<std::size_t>(count), word_events(chunk({{"content", "WORD"}}, {})), {}};
   }
-  std::string end = chunk(Json::object(), reason);
+  pieces.end = event(chunk(Json::object(), reason));
   if (body->value("stream_options", Json::object()).value("include_usage", false)) {
     Json last = base;
     last["object"] = "chat.completion.chunk";
     last["choices"] = Json::array();
     last["usage"] = usage;
-    end += event(last);
+    pieces.end += event(last);
   }
-  end += "data: [DONE]\n\n";
-  return with_provider(stream_of(std::move(pieces), std::move(end), options_.interval_ms, options_.stamps));
+  pieces.end += "data: [DONE]\n\n";
+  return with_provider(stream_of(std::move(pieces), options_));
 }
 
 Response HuggingFace::inference(const Request& request, std::string_view path) {
@@ -233,14 +256,10 @@ Response HuggingFace::completions(const Request& request, const std::string& mod
     return json;
   };
   if (!body.value("stream", false)) {
-    std::string text;
-    for (const std::string& word : words(count)) text += word;
-    Json whole = chunk(text, reason);
+    Json whole = chunk(words(count), reason);
     whole["usage"] = usage;
     return answer(whole);
   }
-  std::vector<std::string> pieces;
-  for (const std::string& word : words(count)) pieces.push_back(event(chunk(word, {})));
   std::string end = event(chunk("", reason));
   if (body.value("stream_options", Json::object()).value("include_usage", false)) {
     Json last = base;
@@ -248,7 +267,8 @@ Response HuggingFace::completions(const Request& request, const std::string& mod
     last["usage"] = usage;
     end += event(last);
   }
-  return stream_of(std::move(pieces), end + "data: [DONE]\n\n", options_.interval_ms, options_.stamps);
+  return stream_of({static_cast<std::size_t>(count), word_events(chunk("WORD", {})), end + "data: [DONE]\n\n"},
+                   options_);
 }
 
 // A vector that depends on the text alone.

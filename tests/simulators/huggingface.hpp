@@ -21,8 +21,9 @@ struct HuggingFaceOptions {
   std::string token = "hf_test";
   std::string organization = "acme";  // whom X-HF-Bill-To may name
   int tokens = 8;                     // of an answer, when max_tokens does not say less
-  int interval_ms = 0;                // between two of a stream
+  int interval_ms = 0;                // between two of a stream; 0: as fast as they are taken
   bool stamps = false;  // a stream's first token is the time of its sending, CLOCK_MONOTONIC in ns
+  std::string hold_file;  // not empty: the last token is sent when there is such a file
 };
 
 class HuggingFace {
@@ -40,7 +41,7 @@ class HuggingFace {
   Response models(std::string_view path) const;
   Response hub(const Request& request) const;
   int tokens_of(const nlohmann::json& body) const;
-  std::vector<std::string> words(int count) const;
+  std::string words(int count) const;
 
   HuggingFaceOptions options_;
   std::atomic<std::uint64_t> next_id_{1};

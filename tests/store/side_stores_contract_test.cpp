@@ -92,7 +92,7 @@ class SideStoresContract : public StoreContract {
         .value();
   }
 };
-INSTANTIATE_TEST_SUITE_P(Stores, SideStoresContract, ::testing::Values("memory", "sqlite"),
+INSTANTIATE_TEST_SUITE_P(Stores, SideStoresContract, ::testing::Values("memory", "sqlite", "postgres"),
                          store_name);
 
 TEST_P(SideStoresContract, SchedulesSurviveARestart) {

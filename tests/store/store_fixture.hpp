@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/store/postgres_store.hpp"
 #include "core/store/stores.hpp"
+#include "tests/store/postgres_cluster.hpp"
 #include "tests/support/fake_clock.hpp"
 
 #include <gtest/gtest.h>
@@ -44,7 +46,7 @@ class TemporaryFolder {
 // A store with what its listener heard.  Calls wait for their handler.
 class StoreDriver {
  public:
-  StoreDriver(Loop& loop, FakeClock& clock) : loop_{loop}, clock_{clock} {}
+  StoreDriver(Loop& loop, const Clock& clock) : loop_{loop}, clock_{clock} {}
 
   void use(Stores stores) {
     stores_.reset();
@@ -88,6 +90,12 @@ class StoreDriver {
     listener.on_availability = [this](bool is_available, Error why) {
       available = is_available;
       unavailable_why = std::move(why);
+    };
+    listener.on_lost = [this](const std::vector<AttemptKey>& keys) {
+      lost.insert(lost.end(), keys.begin(), keys.end());
+    };
+    listener.on_cancelled = [this](const std::vector<AttemptKey>& keys) {
+      cancelled.insert(cancelled.end(), keys.begin(), keys.end());
     };
     return ask<TaskStore::Opened>(
         [&](auto done) { tasks().open(std::move(listener), std::move(done)); });
@@ -160,7 +168,15 @@ class StoreDriver {
         .value();
   }
 
+  std::vector<NodeStore::Node> nodes() {
+    return ask<std::vector<NodeStore::Node>>(
+               [&](auto done) { stores_->nodes->nodes(std::move(done)); })
+        .value();
+  }
+
   std::vector<ClaimedTask> claimed;
+  std::vector<AttemptKey> lost;
+  std::vector<AttemptKey> cancelled;
   Time next_due = Time::max();
   int next_due_told = 0;
   bool available = true;
@@ -168,7 +184,7 @@ class StoreDriver {
 
  private:
   Loop& loop_;
-  FakeClock& clock_;
+  const Clock& clock_;
   std::optional<Stores> stores_;
 };
 
@@ -201,16 +217,34 @@ inline Verdict verdict_of(const ClaimedTask& task, Outcome::Kind kind, TaskState
 class StoreContract : public ::testing::TestWithParam<const char*> {
  protected:
   StoreContract() : driver{loop, clock} {
+    if (is_postgres() && !postgres_absent().empty()) return;
     make();
     driver.open().value();
   }
+  void SetUp() override {
+    if (is_postgres() && !postgres_absent().empty()) GTEST_SKIP() << postgres_absent();
+  }
   bool is_memory() const { return std::string{GetParam()} == "memory"; }
+  bool is_postgres() const { return std::string{GetParam()} == "postgres"; }
   void make() {
     if (is_memory()) {
       driver.use(make_memory_store(loop, clock, "n1"));
       return;
     }
     driver.drop();
+    if (is_postgres()) {
+      if (!schema) schema.emplace();
+      PostgresOptions options;
+      options.dsn = postgres_dsn();
+      options.schema = schema->name();
+      options.node = "n1";
+      options.test_clock = &clock;
+      options.poll_every = options.poll_listening_every = Milliseconds{0};
+      // Nothing happens but what the test asks for.
+      options.beat_every = options.lease = options.end_claims_after = std::chrono::hours{10};
+      driver.use(make_postgres_store(loop, clock, std::move(options)));
+      return;
+    }
     SqliteOptions options;
     options.file = folder.path() / "state.db";
     options.node = "n1";
@@ -242,6 +276,7 @@ class StoreContract : public ::testing::TestWithParam<const char*> {
   Loop loop;
   FakeClock clock;
   TemporaryFolder folder;
+  std::optional<PostgresSchema> schema;
   StoreDriver driver;
 };
 

@@ -9,7 +9,7 @@ namespace {
 using ::testing::ElementsAre;
 
 class TaskStoreContract : public StoreContract {};
-INSTANTIATE_TEST_SUITE_P(Stores, TaskStoreContract, ::testing::Values("memory", "sqlite"),
+INSTANTIATE_TEST_SUITE_P(Stores, TaskStoreContract, ::testing::Values("memory", "sqlite", "postgres"),
                          store_name);
 
 TEST_P(TaskStoreContract, KeepsAllThatASubmitSays) {

@@ -10,7 +10,7 @@ namespace {
 using ::testing::ElementsAre;
 
 class TaskStoreUpkeep : public StoreContract {};
-INSTANTIATE_TEST_SUITE_P(Stores, TaskStoreUpkeep, ::testing::Values("memory", "sqlite"),
+INSTANTIATE_TEST_SUITE_P(Stores, TaskStoreUpkeep, ::testing::Values("memory", "sqlite", "postgres"),
                          store_name);
 
 TEST_P(TaskStoreUpkeep, CancelEndsOnlyWhatWaits) {

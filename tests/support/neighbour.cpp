@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <fstream>
 
 namespace cofounder::test {
 
@@ -13,6 +14,14 @@ using Steady = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 std::int64_t to_ns(Steady::time_point time) { return time.time_since_epoch() / 1ns; }
+
+// How long a thread could have run, and other threads did: the kernel's count, in nanoseconds.
+std::int64_t waited_for_processor(const std::string& thread) {
+  std::ifstream in{"/proc/" + thread + "/schedstat"};
+  std::int64_t ran = 0, waited = 0;
+  in >> ran >> waited;
+  return waited;
+}
 
 constexpr const char* greetings =
     R"([{"op":"hello.greet","args":{"name":"a"}},{"op":"hello.greet","args":{"name":"b"}}])";
@@ -52,12 +61,17 @@ Neighbour::~Neighbour() {
 void Neighbour::ask() {
   const MachineStalls stalls;
   const auto ms = [](auto time) { return std::chrono::duration<double, std::milli>(time).count(); };
+  // The loop is the daemon's first thread; it and this one are all that an answer needs.
+  const auto waited = [loop = std::to_string(daemon_.child().pid())] {
+    return std::chrono::nanoseconds{waited_for_processor(loop) + waited_for_processor("thread-self")};
+  };
   for (int asked = 0; !over_ || asked < answers_min; ++asked) {
     const auto lost = stalls.sum();
+    const auto waited_before = waited();
     const auto began = Steady::now();
     const ctl::Answer answer = daemon_.get("/v1/status");
     const double took = ms(Steady::now() - began);
-    const double stalled = ms(stalls.sum() - lost);
+    const double stalled = std::max(ms(stalls.sum() - lost), ms(waited() - waited_before));
     if (answer.status == 200) {
       ++report_.answers;
     } else {

@@ -54,7 +54,7 @@ class Neighbour {
     int answers = 0;
     int unanswered = 0;
     std::string unanswered_why;
-    double slowest_ms = 0;      // without the machine's stalls
+    double slowest_ms = 0;      // without the machine's stalls, and waits for a processor
     double slowest_raw_ms = 0;  // with them
     int submitted = 0;
     int refused = 0;

@@ -4,13 +4,14 @@
 build_packages=(
   clang-19 lld-19 ccache cmake ninja-build g++ pkg-config git ca-certificates
   libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev libboost-url1.81-dev
-  libcurl4-openssl-dev libssl-dev libsqlite3-dev libsystemd-dev libseccomp-dev libtomlplusplus-dev libcli11-dev
+  libcurl4-openssl-dev libssl-dev libsqlite3-dev libpq-dev libsystemd-dev libseccomp-dev libtomlplusplus-dev libcli11-dev
   nlohmann-json3-dev libmimalloc-dev zlib1g-dev tzdata python3 curl
 )
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-tidy-19 libclang-rt-19-dev nginx-light openssl
   sqlite3 systemd systemd-container util-linux procps prometheus python3-prometheus-client binutils
-  mandoc man-db debhelper dpkg-dev lintian valgrind libc6-dbg
+  postgresql-15 pgbouncer mandoc man-db debhelper dpkg-dev lintian valgrind libc6-dbg
+  python3-httpx python3-aiohttp
 )
 # For the official client of a provider; a node from elsewhere will do.
 if ! command -v npm >/dev/null; then test_packages+=(nodejs npm); fi

@@ -107,7 +107,8 @@ std::optional<int> Child::wait(std::chrono::milliseconds most) {
 
 // ---- RealDaemon ---------------------------------------------------------------------------
 
-RealDaemon::RealDaemon(const std::vector<std::string>& plugins) {
+RealDaemon::RealDaemon(const std::vector<std::string>& plugins)
+    : programs_{COFOUNDER_BINARY_DIR "/bin"} {
   for (const char* name : {"state", "scratch", "plugins", "shipped", "files", "conf.d"}) {
     fs::create_directory(folder() / name);
   }
@@ -139,12 +140,35 @@ void RealDaemon::set_environment(std::string name, std::string value) {
   environment_.emplace_back(std::move(name), std::move(value));
 }
 
+bool RealDaemon::isolates() {
+  const char* const asked = std::getenv("COFOUNDER_TEST_ISOLATION");
+  return asked != nullptr && std::string_view{asked} == "process";
+}
+
+void RealDaemon::drop_root() {
+  if (::geteuid() != 0) return;
+  constexpr uid_t nobody = 65'534;
+  const fs::path own = folder() / "bin";
+  fs::create_directory(own);
+  for (const char* name : {"cofounderd", "cofounderd-plugin-host", "cofounderd-reaper"}) {
+    std::error_code error;  // on another disk, where it has to be copied
+    fs::create_hard_link(programs_ / name, own / name, error);
+    if (error) fs::copy_file(programs_ / name, own / name);
+  }
+  programs_ = own;
+  for (const fs::path& part : {folder(), folder() / "state", folder() / "scratch"}) {
+    if (::chown(part.c_str(), nobody, nobody) != 0) throw std::runtime_error{"cannot chown"};
+  }
+  const std::string id = std::to_string(nobody);
+  wrapper_ = {"/usr/bin/setpriv", "--reuid=" + id, "--regid=" + id, "--clear-groups",
+              "--pdeathsig=KILL", "--"};
+}
+
 void RealDaemon::spawn(std::vector<std::string> more_words) {
   Child::Options options;
   options.words = wrapper_;
   for (const std::string& word :
-       {std::string{COFOUNDER_BINARY_DIR "/bin/cofounderd"}, std::string{"--config"},
-        config().string()}) {
+       {(programs_ / "cofounderd").string(), std::string{"--config"}, config().string()}) {
     options.words.push_back(word);
   }
   options.words.insert(options.words.end(), more_words.begin(), more_words.end());

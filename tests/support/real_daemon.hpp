@@ -83,6 +83,10 @@ class RealDaemon {
   // Runs it by another program: its words, and then those of the daemon.
   void set_wrapper(std::vector<std::string> words) { wrapper_ = std::move(words); }
   void set_output(int descriptor) { output_ = descriptor; }  // instead of daemon.log
+  // As root: runs it as "nobody", as a service does, with programs and folders that it can reach.
+  void drop_root();
+  // Whether plugins have a process of their own unless the test says otherwise.
+  static bool isolates();
 
   // Starts it; spawn() does not wait.  False when it is not healthy in time or ended.
   bool start(std::vector<std::string> more_words = {});
@@ -98,6 +102,7 @@ class RealDaemon {
   void kill();                // SIGKILL; returns when it is gone
   std::optional<int> stop();  // SIGTERM; the exit code
   Child& child() { return *child_; }
+  const Child& child() const { return *child_; }
 
   ctl::UnixHttp http() const { return ctl::UnixHttp{socket()}; }
   // Status 0 and the reason as body when nobody answered.
@@ -132,6 +137,7 @@ class RealDaemon {
   TempFolder folder_;
   std::vector<std::pair<std::string, std::string>> environment_;
   std::vector<std::string> wrapper_;
+  std::filesystem::path programs_;
   int output_ = -1;
   std::size_t log_before_ = 0;  // its size at the newest start()
   std::optional<Child> child_;

@@ -14,6 +14,7 @@ from container import Container, wait_until
 UNIT = "cofounderd.service"
 SOCKET = "cofounderd.socket"
 SECRET = "s3cr3t-0f-th3-t3st-4711"
+DATABASE = "/var/lib/cofounderd/cofounderd.db"
 ROWS = []
 
 
@@ -85,6 +86,12 @@ def hosts_of(world):
             if world.box.run("cat", f"/proc/{pid}/comm").stdout == "cofounderd-plugin-host"[:15] + "\n"}
 
 
+def fields_of(world, pid):
+    """/proc/PID/status."""
+    return dict(line.split(":\t", 1) for line in
+                world.box.must("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line)
+
+
 def group_of(world, pid):
     """Its control group of version 2; "" on a system without."""
     found = re.search(r"^0::(/.*)$", world.box.must("cat", f"/proc/{pid}/cgroup"), re.M)
@@ -139,8 +146,7 @@ def first_client(world):
 @row("it runs as its own user, without capabilities, under seccomp, with its limits")
 def confined(world):
     pid = world.main_pid()
-    status = dict(line.split(":\t", 1) for line in
-                  world.box.must("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line)
+    status = fields_of(world, pid)
     uid = world.box.must("id", "-u", "cofounderd").strip()
     expect(set(status["Uid"].split()) == {uid}, status["Uid"])
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
@@ -206,20 +212,25 @@ def reload_bad(world):
     expect(world.running_max() == 72 and world.main_pid() == pid and world.is_active(), "it changed")
 
 
-@row("reload: refused to a member of the group and to a stranger")
+@row("reload: of a good and of a bad one refused to a member of the group and to a stranger")
 def reload_others(world):
-    world.configure("[scheduler]\nrunning_max = 74\n")
-    done = world.ctl("config", "reload", user="member")
-    expect(done.returncode == 4 and "admin" in done.stderr, done)
-    expect(world.ctl("status", user="member").returncode == 0, "a member may operate")
-    for command in (("config", "reload"), ("status",)):
-        done = world.ctl(*command, user="stranger")
-        expect(done.returncode in (4, 5), done)
-    for user in ("member", "stranger", "cofounderd"):
-        expect(world.box.run("systemctl", "reload", UNIT, user=user).returncode != 0, user)
-    done = world.ctl("config", "reload", user="cofounderd")
-    expect(done.returncode == 4, f"the daemon's own user has rights: {done}")
-    expect(world.running_max() == 72, "it changed")
+    for text in ("[scheduler]\nrunning_max = 74\n", "[scheduler]\nrunning_maximum = 1\n"):
+        world.configure(text)
+        done = world.ctl("config", "reload", user="member")
+        expect(done.returncode == 4 and "admin" in done.stderr, done)
+        expect("running_max" not in done.stderr, f"it was read for somebody who may not: {done}")
+        expect(world.ctl("status", user="member").returncode == 0, "a member may operate")
+        for command in (("config", "reload"), ("status",)):
+            done = world.ctl(*command, user="stranger")
+            expect(done.returncode in (4, 5), done)
+        for user in ("member", "stranger", "cofounderd"):
+            expect(world.box.run("systemctl", "reload", UNIT, user=user).returncode != 0, user)
+        done = world.ctl("config", "reload", user="cofounderd")
+        expect(done.returncode == 4, f"the daemon's own user has rights: {done}")
+        expect(world.running_max() == 72, "it changed")
+    # Only an administrator hears what is wrong with it.
+    done = world.ctl("config", "reload")
+    expect(done.returncode == 1 and "running_maximum" in done.stderr, done)
 
 
 @row("a wrong configuration and wrong usage end it for good: no restart after 78 and 64")
@@ -261,15 +272,20 @@ def watchdog(world):
 
 @row("kill -9 of the daemon: no process stays, it is back, and its tasks go on")
 def kill(world):
+    world.configure('[plugin.worker]\nisolation = "process"\n')
+    world.box.must("systemctl", "restart", UNIT)
     tasks = [world.submit(1000) for _ in range(5)]
     before = world.box.processes_of("cofounderd")
     pid = world.main_pid()
     expect(pid in before, before)
+    expect(hosts_of(world), "there is no process of a plugin that could stay")
     world.box.must("kill", "-KILL", pid)
     expect(wait_until(lambda: world.main_pid() not in (pid, "0") and world.is_active()), "not back")
     left = before & world.box.processes_of("cofounderd")
     expect(not left, f"these stayed: {left}")
     world.expect_success(tasks)
+    world.configure("")
+    world.box.must("systemctl", "restart", UNIT)
 
 
 @row("systemctl stop ends within the configured time, and what ran runs again")
@@ -313,7 +329,8 @@ def credentials(world):
     box = world.box
     box.write("/etc/cofounderd/secret", SECRET, 0o600)
     world.drop_in("credential", "LoadCredential=cloudinary_api_secret:/etc/cofounderd/secret\n")
-    world.configure('[log]\nlevel = "debug"\n[plugin.cloudinary]\ncloud_name = "demo"\n'
+    # In a process of its own, which is looked at as well.
+    world.configure('[log]\nlevel = "debug"\n[plugin.cloudinary]\nisolation = "process"\ncloud_name = "demo"\n'
                     'api_key = "1234"\napi_secret = { credential = "cloudinary_api_secret" }\n')
     box.must("systemctl", "restart", UNIT)
     plugins = {plugin["id"]: plugin["state"] for plugin in world.ctl_json("status")["plugins"]}
@@ -326,8 +343,10 @@ def credentials(world):
     path = f"/run/credentials/{UNIT}/cloudinary_api_secret"
     expect(box.must("cat", path) == SECRET, "the credential is not there")
     for user in ("member", "stranger"):
-        for file in (path, "/etc/cofounderd/secret", f"/proc/{world.main_pid()}/environ"):
+        for file in (path, "/etc/cofounderd/secret",
+                     *[f"/proc/{world.main_pid()}/{name}" for name in ("environ", "maps", "auxv")]):
             expect(box.run("cat", file, user=user).returncode != 0, f"{user} reads {file}")
+    expect(hosts_of(world), "there is no process of a plugin")
     for pid in box.processes_of("cofounderd"):
         seen = box.must("cat", f"/proc/{pid}/environ", f"/proc/{pid}/cmdline")
         expect(SECRET not in seen, f"process {pid} shows it")
@@ -353,25 +372,37 @@ def credentials(world):
 
 # ---- isolated plugins -----------------------------------------------------------------------------
 
-@row("isolated plugins: their processes are confined further")
+@row("isolated plugins: their processes are confined further, and what they try is denied")
 def children(world):
     box = world.box
-    if box.run("bash", "-c", "ls /usr/libexec/cofounderd*/*plugin-host /usr/libexec/*plugin-host").stdout == "":
-        return "this version has no isolated plugins"
-    world.configure('[plugin.worker]\nisolation = "process"\n')
+    for name in ("connect-control", "file-in-constructor"):
+        box.copy(world.worker.parent / f"{name}.so", f"/usr/local/lib/cofounderd/plugins/{name}.so")
+    world.configure("".join(f'[plugin.{name}]\nisolation = "process"\non_start_error = "ignore"\n'
+                            for name in ("worker", "connect-control", "file-in-constructor")))
     box.must("systemctl", "restart", UNIT)
     world.expect_success([world.submit(10)])
-    main = world.main_pid()
+    main = fields_of(world, world.main_pid())
     others = hosts_of(world)
-    expect(others, "there is no process of an isolated plugin")
+    expect(len(others) == 2, f"{others} are the processes of worker and connect-control")
     for pid in others:
-        status = box.must("cat", f"/proc/{pid}/status")
-        expect(re.search(r"^NoNewPrivs:\t1$", status, re.M), status)
-        expect(re.search(r"^Seccomp:\t2$", status, re.M), status)
-        filters = re.search(r"^Seccomp_filters:\t(\d+)$", status, re.M)
-        own = re.search(r"^Seccomp_filters:\t(\d+)$", box.must("cat", f"/proc/{main}/status"), re.M)
-        expect(filters and own and int(filters[1]) > int(own[1]), "no filter of its own")
+        status = fields_of(world, pid)
+        expect(status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", status)
+        expect(int(status["Seccomp_filters"]) > int(main["Seccomp_filters"]), "no filter of its own")
+        expect(int(status["CapEff"], 16) == 0 and status["Uid"] == main["Uid"], status)
+        expect(box.must("cat", f"/proc/{pid}/environ") == "", "it has an environment")
+        expect(limit_of(world, pid, "Max core file size") == "0", "cores")
+    # The control socket is there for the group that they belong to; the sandbox is what denies it.
+    task = world.ctl_json("task", "submit", "connect-control.work", "--attempts", "1", "--arg",
+                          "socket=/run/cofounderd/control.sock")["id"]
+    wait_until(lambda: world.state_of(task) == "failed")
+    shown = world.ctl_json("task", "show", task)
+    expect(shown["state"] == "failed" and shown["error"]["code"] == "denied", shown)
+    # It stands before the constructors run.
+    plugin = next(one for one in world.ctl_json("plugin", "list")["plugins"] if one["id"] == "file-in-constructor")
+    expect(plugin["state"] == "failed" and "signal 6" in plugin["last_error"]["message"], plugin)
     world.configure("")
+    box.shell("rm /usr/local/lib/cofounderd/plugins/connect-control.so "
+              "/usr/local/lib/cofounderd/plugins/file-in-constructor.so")
     box.must("systemctl", "restart", UNIT)
     return f"{len(others)} processes"
 
@@ -436,9 +467,30 @@ class Clients(threading.Thread):
             "echo $asked $refused")).stdout.split()
 
 
-@row("upgrade while tasks run: nothing is lost, no client is refused, the configuration is kept")
+def newest_schema(world):
+    header = (world.source / "core/store/sqlite_schema.hpp").read_text()
+    return int(re.search(r"sqlite_schema_version = (\d+);", header)[1])
+
+
+def leave_older_schema(world):
+    """The old version is of the same tree, so it knows the newest schema.  When it is stopped, its store
+    is made into one as the schema before left it, with the tasks that ran."""
+    newest = newest_schema(world)
+    back = world.source / f"tests/vectors/schema-{newest}-to-{newest - 1}.sql"
+    expect(newest == 1 or back.exists(), f"the way back from schema {newest}, {back}, is missing")
+    if newest == 1:
+        return newest
+    world.box.copy(back, "/opt/back.sql")
+    world.box.must("chmod", "644", "/opt/back.sql")
+    world.drop_in("back", f"ExecStopPost=/usr/bin/sqlite3 -batch -bail {DATABASE} '.read /opt/back.sql'\n"
+                  f"ExecStopPost=/bin/sh -c 'sqlite3 {DATABASE} \"PRAGMA user_version\" >/var/lib/cofounderd/was'\n")
+    return newest
+
+
+@row("upgrade from an older schema while tasks run: nothing is lost, no client is refused, the configuration is kept")
 def upgrade(world):
     box = world.box
+    newest = leave_older_schema(world)
     world.configure("[scheduler]\nrunning_max = 75\n")
     box.must("systemctl", "reload", UNIT)
     later = world.submit(0, "--delay", "1h")
@@ -448,6 +500,12 @@ def upgrade(world):
     world.install(world.daemon)
     expect(wait_until(lambda: world.main_pid() not in (pid, "0") and world.is_active()),
            "the new version does not run")
+    if newest > 1:
+        was = box.must("cat", "/var/lib/cofounderd/was").split()
+        expect(was == [str(newest - 1)], f"the new version found schema {was}")
+        world.drop_in("back", "")
+    version = box.must("sqlite3", "-readonly", DATABASE, "PRAGMA user_version", user="cofounderd").strip()
+    expect(version == str(newest), f"the store has schema {version}")
     box.must("touch", "/tmp/enough")
     clients.join()
     expect(int(clients.refused[0]) > 0 and clients.refused[1] == "0",
@@ -463,14 +521,14 @@ def upgrade(world):
     ended = max(world.ctl_json("task", "show", task)["ended_at"] for task in tasks)
     ended = datetime.datetime.fromisoformat(ended.replace("Z", "+00:00")).timestamp()
     expect(ended > float(asked[-1]), "all tasks had ended before the upgrade")
-    return f"to {version}, {clients.refused[0]} requests meanwhile"
+    return f"to {version}, {clients.refused[0]} requests meanwhile, schema {newest - 1} to {newest}"
 
 
-@row("upgrade with a store of an older schema")
+@row("upgrade with a store that an older version left")
 def older_schema(world):
-    header = (world.source / "core/store/sqlite_schema.hpp").read_text()
-    newest = int(re.search(r"sqlite_schema_version = (\d+);", header)[1])
-    samples = sorted((world.source / "tests/vectors").glob("schema-*.sql"))
+    newest = newest_schema(world)
+    samples = [file for file in sorted((world.source / "tests/vectors").glob("schema-*.sql"))
+               if re.fullmatch(r"schema-\d+", file.stem)]
     expect(len(samples) == newest - 1, f"schema {newest} needs tests/vectors/schema-1.sql to "
            f"schema-{newest - 1}.sql, dumps of a store with a task that waits; there are {len(samples)}")
     box = world.box

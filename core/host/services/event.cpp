@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t event_bytes_max = 64 * 1024;
 constexpr std::int64_t waiting_bytes_max = 4 * 1024 * 1024;  // of a plugin, on their way to the loop
+// What each needs besides its text, or millions of small ones would wait: in memory, and of the loop.
+constexpr std::int64_t overhead_bytes = 256;
 
 // Words of [a-z0-9_-], joined by dots; at most 128 characters.
 bool is_topic(std::string_view text) noexcept {
@@ -45,7 +47,7 @@ int32_t publish(const cof_host* host, cof_str given_topic, cof_str given_json) n
     if (!is_topic(topic) || !json::parse(text)) return COF_EINVALID;
     ServiceState& state = instance.services();
     if (state.event_bytes.load() >= waiting_bytes_max) return COF_ELIMIT;
-    const auto size = static_cast<std::int64_t>(text.size());
+    const auto size = static_cast<std::int64_t>(topic.size() + text.size()) + overhead_bytes;
     state.event_bytes += size;
     instance.post([&instance, size, topic = instance.id() + "." + std::string{topic},
                    text = std::string{text}]() mutable {

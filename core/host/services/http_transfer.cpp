@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace cofounder::host {
 namespace {
@@ -176,8 +177,20 @@ void Transfer::let_items_go() {
 void Transfer::post_item(Reply reply) {
   const auto size = static_cast<std::int64_t>(reply.body.size()) + 64;  // and what it lies in
   waiting_ += size;
-  reply.delivered = [self = shared_from_this(), size] { self->delivered(size); };
-  instance_.reply(answer_.operation(), std::move(reply));
+  batch_bytes_ += size;
+  batch_.push_back(std::move(reply));
+  if (batch_.size() > 1) return;
+  instance_.loop().defer([self = shared_from_this()] { self->post_batch(); });
+}
+
+void Transfer::post_batch() {
+  if (batch_.empty()) return;  // the end came meanwhile, and took it along
+  for (Reply& reply : batch_) reply.value = 1;
+  batch_.back().value = 0;
+  batch_.back().delivered = [self = shared_from_this(), size = std::exchange(batch_bytes_, 0)] {
+    self->delivered(size);
+  };
+  instance_.reply_all(answer_.operation(), std::exchange(batch_, {}));
 }
 
 void Transfer::delivered(std::int64_t bytes) {
@@ -240,6 +253,7 @@ void Transfer::fail(const Error& error, std::int32_t status) {
 void Transfer::finish(Reply last) {
   finished_ = true;
   items_.clear();
+  post_batch();
   if (sink_ != nullptr) sink_->drop();
   last.kind = COF_HTTP_END;
   instance_.services().transfers.remove(handle_);

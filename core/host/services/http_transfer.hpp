@@ -10,6 +10,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace cofounder::host {
 
@@ -17,7 +18,8 @@ namespace cofounder::host {
 // wanted framing, and holds the client back while the plugin has enough.
 //
 // What waits for the plugin is counted: without PULL from when it is posted until reply() returned;
-// with PULL it is kept here until pull() allows it.  What goes into a file is written by the disk's
+// with PULL it is kept here until pull() allows it.  Items that come in one turn of the loop go to the
+// plugin together, so that a fast stream costs one hop to its worker for many.  What goes into a file is written by the disk's
 // worker and counted until it is there.  On the loop only.
 class Transfer : public std::enable_shared_from_this<Transfer> {
  public:
@@ -43,6 +45,7 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
   void add_item(std::string body, std::string name = {}, std::string id = {});
   void let_items_go();
   void post_item(Reply reply);
+  void post_batch();
   void delivered(std::int64_t bytes);
   bool has_enough() const noexcept;
   bool has_room() const noexcept;
@@ -71,6 +74,8 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
 
   std::deque<Reply> items_;     // PULL: not allowed yet
   std::uint64_t credit_ = 0;
+  std::vector<Reply> batch_;    // posted once the loop has done what it does now
+  std::int64_t batch_bytes_ = 0;
   // Bytes that were posted, and reply() has not returned, or that are not in the file yet.
   std::int64_t waiting_ = 0;
   bool paused_ = false;

@@ -34,6 +34,18 @@ TEST_F(EventServiceTest, PublishHasALimitOnWhatWaits) {
   EXPECT_EQ(service->publish(host, text("a"), text(event)), COF_OK);
 }
 
+// Each costs memory and a turn of the loop, however little it says.
+TEST_F(EventServiceTest, PublishHasALimitOnSmallOnesThatWait) {
+  load();
+  std::size_t taken = 0;
+  while (service->publish(host, text("a"), text("1")) == COF_OK && taken < 100'000) ++taken;
+  EXPECT_EQ(service->publish(host, text("a"), text("1")), COF_ELIMIT);
+  EXPECT_GT(taken, 1'000u);
+  EXPECT_LT(taken, 20'000u);
+  wait_for([&] { return events.size() == taken; });
+  EXPECT_EQ(service->publish(host, text("a"), text("1")), COF_OK);
+}
+
 TEST_F(EventServiceTest, SubscribesToWhatTheManifestLists) {
   manifest.permissions.events = {"task.*", "oauth.login"};
   load();

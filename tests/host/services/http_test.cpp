@@ -56,6 +56,9 @@ TEST_F(HttpServiceTest, ServerSentEventsComeOneByOne) {
   EXPECT_EQ(got[1].id, "7");
   EXPECT_EQ(got[2].body, "c");
   EXPECT_EQ(got[3].status, COF_OK);
+  // They were there at once, and say so.
+  EXPECT_EQ(got[1].value, 1);
+  EXPECT_EQ(got[2].value, 0);
 }
 
 TEST_F(HttpServiceTest, AnythingButSuccessComesWholeAndIsCut) {
@@ -140,6 +143,13 @@ TEST_F(HttpServiceTest, WithPullNothingComesUnasked) {
   EXPECT_EQ(http->pull(host, handle, 4), COF_OK) << "one item may overshoot";
   EXPECT_EQ(last(1).status, COF_OK) << "the end itself needs no pull";
   EXPECT_EQ(bodies(), 3);
+  std::vector<std::int64_t> follows;
+  for (const Got& reply : replies(1)) {
+    if (reply.kind == COF_HTTP_BODY) follows.push_back(reply.value);
+  }
+  ASSERT_EQ(follows.size(), 3u);
+  EXPECT_EQ(follows.front(), 0) << "the next one was there, but not allowed yet";
+  EXPECT_EQ(follows.back(), 0);
   EXPECT_EQ(http->pull(host, handle, 1), COF_EGONE);
   EXPECT_EQ(start(request("/silence"), 2), COF_OK);
   EXPECT_EQ(http->pull(host, handle, 1), COF_EINVALID) << "it does not pull";

@@ -114,7 +114,7 @@ class ServiceTest : public testing::Test {
   void load() {
     files = std::make_unique<Files>(config);
     ASSERT_FALSE(files->open());
-    stores.tasks.open({[](auto) {}, [](auto) {}, [](bool, Error) {}}, [](auto) {});
+    stores.tasks.open({[](auto) {}, [](auto) {}, [](bool, Error) {}, {}, {}}, [](auto) {});
     world = std::make_unique<Instance::World>(Instance::World{.loop = loop,
                                                               .ports = ports,
                                                               .files = *files,

@@ -219,7 +219,20 @@ class Context {
         tables()(tables().file, &cof_file_service::open, call_->id, to_c(name), mode, &handle);
     if (status >= 0) return File{tables(), handle};
     return Failure{status, std::string{"file_"} + status_name(status),
-                   "The file " + std::string{name} + " cannot be opened: " + why_not(status) + "."};
+                   argument_with(name) + "The file " + std::string{name} + " cannot be opened: " + why_not(status) + "."};
+  }
+  // "args.file: " for the argument that is this text; "" when none is.
+  std::string argument_with(std::string_view text) const {
+    StringSink sink;
+    const auto status =
+        tables()(tables().call, &cof_call_service::argument, call_->id, cof_str{}, sink.get());
+    if (status < 0) return {};
+    const Json args = Json::parse(sink.take(), nullptr, /*allow_exceptions=*/false);
+    if (!args.is_object()) return {};
+    for (const auto& [name, value] : args.items()) {
+      if (value.is_string() && value.get_ref<const std::string&>() == text) return "args." + name + ": ";
+    }
+    return {};
   }
   static const char* why_not(std::int32_t status) {
     switch (status) {

@@ -50,7 +50,7 @@ class HttpExchange : public Pending {
     }
     items.push_back(HttpItem{std::string{view(reply.body)}, std::string{view(reply.name)},
                              std::string{view(reply.id)}});
-    return true;
+    return reply.value == 0;  // else the next one wakes who waits
   }
 
  private:
@@ -168,6 +168,8 @@ class HttpStream {
 
   // The next item, or nothing at the end.
   Next next() noexcept { return Next{exchange_.get()}; }
+  // Whether next() would not wait for an item: of a fast stream several come together.
+  bool has_next() const noexcept { return !exchange_->items.empty(); }
 
  private:
   detail::Ref<detail::HttpExchange> exchange_;

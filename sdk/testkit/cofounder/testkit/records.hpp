@@ -127,6 +127,7 @@ struct HttpAnswer {
   std::int32_t transport = COF_OK;  // a failure of the transport after `items`
   std::int64_t retry_after_ms = 0;
   bool silent = false;  // never answers: until it is cancelled
+  bool together = false;  // each of `items` says that the next one is there already
 
   static HttpAnswer text(int status, std::string body) {
     HttpAnswer answer;

@@ -51,6 +51,10 @@ inline void Host::pump(Transfer& transfer) {
                         .call_id = transfer.call_id,
                         .flags = 0,
                         .kind = COF_HTTP_BODY,
+                        .value = answer.together && transfer.next_item < answer.items.size() &&
+                                         (!transfer.pulled || transfer.credit > 0)
+                                     ? 1
+                                     : 0,
                         .body = item.body,
                         .name = item.event,
                         .id = item.id});

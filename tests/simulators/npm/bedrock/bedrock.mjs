@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { BedrockClient, CreateModelCustomizationJobCommand, GetModelCustomizationJobCommand,
   ListModelCustomizationJobsCommand, StopModelCustomizationJobCommand } from '@aws-sdk/client-bedrock';
-import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CreateMultipartUploadCommand, DeleteObjectCommand, GetObjectCommand, HeadObjectCommand,
+  ListMultipartUploadsCommand, PutObjectCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
 
 const endpoint = `http://127.0.0.1:${process.argv[2]}`;
 const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
@@ -38,6 +39,29 @@ const checks = {
     await refused(wrong.send(new PutObjectCommand({ Bucket, Key, Body: 'x' })), 'SignatureDoesNotMatch', 403);
     const elsewhere = new S3Client({ ...config, forcePathStyle: true, region: 'eu-west-1' });
     await refused(elsewhere.send(new PutObjectCommand({ Bucket, Key, Body: 'x' })), 'AuthorizationHeaderMalformed', 400);
+  },
+  async uploadsInParts() {
+    const Key = 'train/in parts&more.jsonl';
+    const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key }));
+    assert.ok(UploadId);
+    const pieces = ['a'.repeat(5 << 20), 'b'];
+    const Parts = [];
+    for (const [i, Body] of pieces.entries()) {
+      const { ETag } = await s3.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: i + 1, Body }));
+      Parts.push({ PartNumber: i + 1, ETag });
+    }
+    const { Uploads } = await s3.send(new ListMultipartUploadsCommand({ Bucket, Prefix: Key }));
+    assert.deepEqual(Uploads.map((one) => [one.Key, one.UploadId]), [[Key, UploadId]]);
+    const reversed = { Bucket, Key, UploadId, MultipartUpload: { Parts: Parts.toReversed() } };
+    await refused(s3.send(new CompleteMultipartUploadCommand(reversed)), 'InvalidPartOrder', 400);
+    const done = await s3.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }));
+    assert.match(done.ETag, /-2"$/);
+    assert.equal((await s3.send(new HeadObjectCommand({ Bucket, Key }))).ContentLength, (5 << 20) + 1);
+    assert.equal(await (await s3.send(new GetObjectCommand({ Bucket, Key }))).Body.transformToString(), pieces.join(''));
+    await refused(s3.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: 1, Body: 'x' })), 'NoSuchUpload', 404);
+    const second = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key }));
+    await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: second.UploadId }));
+    await refused(s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: second.UploadId })), 'NoSuchUpload', 404);
   },
   async jobs() {
     const { jobArn } = await create('job-1');

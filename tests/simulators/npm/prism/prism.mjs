@@ -116,7 +116,7 @@ try {
   assert.equal((await asked()).length, before, 'none of them reached the simulator');
   console.log('ok refusals');
 
-  // facts section 10, "OpenAI refusal": 422 is the provider's word; what was uploaded is deleted.
+  // The providers' facts, row 17: "OpenAI refusal": 422 is the provider's word; what was uploaded is deleted.
   await fetch(`${behind}/_faults`, { method: 'POST', body: JSON.stringify({ faults: [{ kind: 'status', status: 403, path: '/jobs',
     body: '{"error":{"message":"not for you","type":"invalid_request_error","param":null,"code":null}}' }] }) });
   const refused = await train({ dataset: data });

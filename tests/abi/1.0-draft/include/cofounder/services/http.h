@@ -27,7 +27,8 @@ enum {
 enum {
   COF_HTTP_HEAD = 1, /* value = status code, body = header lines "name: value\n", names in lower case;
                         once, before any body, of the last try only */
-  COF_HTTP_BODY = 2, /* one chunk, line or event */
+  COF_HTTP_BODY = 2, /* one chunk, line or event; value = 1 when another is there already and follows at
+                        once, so that both can be handled together, else 0 */
   COF_HTTP_END = 3   /* the last.  COF_OK when an answer came completely, of whatever status code:
                         value = status code, value2 = bytes received, body as the framing says,
                         retry_after_ms when the answer asked for it.  Else the transport's failure */

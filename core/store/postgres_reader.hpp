@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/store/postgres_dialect.hpp"
+#include "core/store/postgres_link.hpp"
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+namespace cofounder {
+
+// A question that changes nothing.  It may be asked more than once.
+struct PostgresRead {
+  PostgresTrip trip;
+  UniqueFunction<void(std::vector<PostgresRows>)> answer;
+  UniqueFunction<void(const Error&)> fail;
+  int tries = 0;
+};
+
+// Asks over connections of its own, each opened when there is more to ask than the others carry.  A
+// broken connection's questions go to the next one.
+class PostgresReader {
+ public:
+  PostgresReader(Loop& loop, const PostgresOptions& options, const PostgresDialect& dialect,
+                 const std::string& application_name);
+  ~PostgresReader();
+
+  void read(PostgresRead read);
+  bool is_idle() const noexcept { return under_way_ == 0 && waiting_.empty(); }
+  UniqueFunction<void()> on_idle;  // after the last answer
+  void stop();
+
+ private:
+  struct Slot {
+    std::unique_ptr<PostgresLink> link;
+    bool begun = false;
+    std::size_t carries = 0;
+  };
+
+  void pump();
+  void send(Slot& slot, std::shared_ptr<PostgresRead> read);
+  void answered(Slot& slot, const std::shared_ptr<PostgresRead>& read, PostgresAnswer answer);
+  void down(const Error& why);
+
+  const PostgresDialect& dialect_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::deque<std::shared_ptr<PostgresRead>> waiting_;
+  std::size_t under_way_ = 0;
+};
+
+}  // namespace cofounder
