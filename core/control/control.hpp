@@ -7,8 +7,8 @@
 #include "core/http/server.hpp"
 #include "core/scheduler/schedule.hpp"
 #include "core/scheduler/scheduler.hpp"
-#include "core/scheduler/side_stores.hpp"
 #include "core/scheduler/store_upkeep.hpp"
+#include "core/scheduler/side_stores.hpp"
 
 #include <functional>
 #include <memory>

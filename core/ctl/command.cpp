@@ -122,7 +122,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> list;
     for (auto* group : {daemon_commands, login_commands, task_commands, schedule_commands,
-                        plugin_commands, node_commands, migrate_commands, store_commands}) {
+                        plugin_commands, node_commands, store_commands, migrate_commands}) {
       for (Command& command : group()) list.push_back(std::move(command));
     }
     return list;

@@ -89,9 +89,9 @@ std::vector<Command> login_commands();
 std::vector<Command> task_commands();
 std::vector<Command> schedule_commands();
 std::vector<Command> plugin_commands();
+std::vector<Command> store_commands();
 std::vector<Command> node_commands();
 std::vector<Command> migrate_commands();
-std::vector<Command> store_commands();
 
 // Ends a command; run_ctl() shows the error.
 struct Failure {

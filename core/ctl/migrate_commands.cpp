@@ -19,7 +19,6 @@ int migrate_to(Session& session, const Given& given) {
 
 std::vector<Command> migrate_commands() {
   return {
-      {"store", "move what the daemon keeps", {}, {}, "", nullptr},
       {"store migrate-to",
        "move the SQLite store to PostgreSQL, while no daemon runs",
        {{"DSN", "a connection string without a password"}},

@@ -86,7 +86,7 @@ int check(Session& session, const Given& given) {
 
 std::vector<Command> store_commands() {
   return {
-      {"store", "back the store up and check it", {}, {}, "", nullptr},
+      {"store", "back the store up, check it, or move it", {}, {}, "", nullptr},
       {"store backup",
        "write a copy of the store into a file, while tasks run",
        {{"FILE", "the new file; it appears when it is whole", true, false, Words::file}},

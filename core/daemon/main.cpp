@@ -26,9 +26,9 @@ constexpr std::string_view usage =
     "                   (default /etc/cofounderd/cofounderd.toml)\n"
     "  --check-config   say what is wrong with the configuration and end\n"
     "  --print-config   print every option with the value in force and end\n"
-    "  --migrate-to DSN move what the SQLite store keeps to PostgreSQL and end\n"
     "  --check-store FILE  read all of a store that no daemon uses, or of a backup, and say what is\n"
     "                   wrong with it\n"
+    "  --migrate-to DSN move what the SQLite store keeps to PostgreSQL and end\n"
     "  --version        print the version and end\n"
     "\n"
     "Exit codes: 0 ok, 1 failed, 64 wrong usage, 78 wrong configuration.\n";

@@ -202,7 +202,7 @@ void SqliteStore::usage_sum(By by, Time from, Time to, Done<std::vector<Sum>> do
 Stores make_sqlite_store(Loop& loop, const Clock& clock, SqliteOptions options) {
   auto store = std::make_unique<SqliteStore>(loop, clock, std::move(options));
   SqliteStore& all = *store;
-  return Stores{std::move(store), all, all, all, all, &all.upkeep()};
+  return Stores{std::move(store), all, all, all, all, nullptr, &all.upkeep()};
 }
 
 }  // namespace cofounder

@@ -10,7 +10,7 @@ _cofounderctl() {
       -*) ;;
       *)
         case "$path ${COMP_WORDS[i]}" in
-          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" login"|" logout"|" whoami"|" call"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new"|" node"|" node list"|" store"|" store migrate-to") path="$path ${COMP_WORDS[i]}" ;;
+          " status"|" health"|" events"|" metrics"|" metrics summary"|" drain"|" config"|" config show"|" config check"|" config reload"|" version"|" completion"|" login"|" logout"|" whoami"|" call"|" task"|" task submit"|" task show"|" task list"|" task cancel"|" task retry"|" task wait"|" task why"|" task watch"|" schedule"|" schedule put"|" schedule show"|" schedule list"|" schedule remove"|" schedule run"|" plugin"|" plugin list"|" plugin show"|" plugin why"|" plugin start"|" plugin stop"|" plugin restart"|" plugin reload"|" plugin inspect"|" plugin new"|" node"|" node list"|" store"|" store backup"|" store check"|" store migrate-to") path="$path ${COMP_WORDS[i]}" ;;
         esac ;;
     esac
   done
@@ -198,7 +198,15 @@ _cofounderctl() {
       COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
       ;;
     ' store')
-      COMPREPLY=($(compgen -W "migrate-to --help --json --socket" -- "$word"))
+      COMPREPLY=($(compgen -W "backup check migrate-to --help --json --socket" -- "$word"))
+      ;;
+    ' store backup')
+      COMPREPLY=($(compgen -W "--replace --help --json --socket" -- "$word"))
+      COMPREPLY+=($(compgen -f -- "$word"))
+      ;;
+    ' store check')
+      COMPREPLY=($(compgen -W "--help --json --socket" -- "$word"))
+      COMPREPLY+=($(compgen -f -- "$word"))
       ;;
     ' store migrate-to')
       case $before in

@@ -252,6 +252,23 @@ _cofounderctl() {
         '--json[print the daemon'\''s answer as it is]' \
         '--socket=[the daemon'\''s socket]:PATH:_files'
       ;;
+    'store backup')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        '--replace[put it in the place of a file that is there]' \
+        ':the new file; it appears when it is whole:_files' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
+    'store check')
+      shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
+      _arguments \
+        '::a backup, or the store of a daemon that does not run; else the running daemon'\''s store is checked:_files' \
+        '--help[show the help]' \
+        '--json[print the daemon'\''s answer as it is]' \
+        '--socket=[the daemon'\''s socket]:PATH:_files'
+      ;;
     'store migrate-to')
       shift $((places[2] - 1)) words; ((CURRENT -= places[2] - 1))
       _arguments \
@@ -357,7 +374,7 @@ _cofounderctl() {
     'schedule ') _values command put show list remove run ;;
     'plugin ') _values command list show why start stop restart reload inspect new ;;
     'node ') _values command list ;;
-    'store ') _values command migrate-to ;;
+    'store ') _values command backup check migrate-to ;;
     ' ') _values command status health events metrics drain config version completion login logout whoami call task schedule plugin node store ;;
   esac
 }
