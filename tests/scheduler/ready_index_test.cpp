@@ -23,7 +23,7 @@ constexpr Time now{Milliseconds{1'000'000}};
 
 ClaimLimits limits(int running_max, std::map<std::string, int> plugins = {{"a", 100}, {"b", 100}},
                    std::map<std::string, int> queues = {}) {
-  return {running_max, std::move(queues), std::move(plugins)};
+  return {running_max, std::move(queues), {}, std::move(plugins)};
 }
 
 class ReadyIndexTest : public ::testing::Test {
