@@ -252,7 +252,7 @@ TEST_F(TerminalLogin, IsRefusedByThePersonAndEndedByTheOperator) {
   // Nobody typed the code before it was too old.
   login = begin_login(code);
   github.options().device_age_s = -1;
-  EXPECT_EQ(login->wait(), 4);
+  EXPECT_EQ(login->wait(), 6);
   EXPECT_TRUE(says("expired_token")) << read_file(said);
   github.options().device_age_s = 900;
 
