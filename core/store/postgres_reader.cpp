@@ -16,12 +16,12 @@ constexpr std::size_t enough_for_one = 8;  // questions under way, before anothe
 
 PostgresReader::PostgresReader(Loop& loop, const PostgresOptions& options,
                                const PostgresDialect& dialect, const std::string& application_name)
-    : dialect_{dialect} {
+    : loop_{loop}, dialect_{dialect} {
   const int count = std::max(1, options.connections_max - 2);
   for (int i = 0; i < count; ++i) {
     auto slot = std::make_unique<Slot>();
     slot->link = std::make_unique<PostgresLink>(loop, options, application_name);
-    slot->link->on_up = [this] { pump(); };
+    slot->link->on_up = [this] { went_up(); };
     slot->link->on_down = [this](const Error& why) { down(why); };
     slots_.push_back(std::move(slot));
   }
@@ -34,9 +34,31 @@ void PostgresReader::stop() {
     slot->link->stop();
     slot->begun = false;
   }
+  downs_ = 0;
+  away_.reset();
+}
+
+void PostgresReader::went_up() {
+  downs_ = 0;
+  away_.reset();
+  pump();
+}
+
+void PostgresReader::fail_soon(PostgresRead read) {
+  ++under_way_;
+  loop_.post([weak = std::weak_ptr<PostgresReader*>{self_}, fail = std::move(read.fail),
+              why = *away_]() mutable {
+    if (weak.expired()) return;
+    PostgresReader& reader = **weak.lock();
+    --reader.under_way_;
+    fail(why);
+    if (weak.expired()) return;  // the handler has ended the reader
+    if (reader.is_idle() && reader.on_idle) reader.on_idle();
+  });
 }
 
 void PostgresReader::read(PostgresRead read) {
+  if (away_) return fail_soon(std::move(read));
   waiting_.push_back(std::make_shared<PostgresRead>(std::move(read)));
   pump();
 }
@@ -107,9 +129,10 @@ void PostgresReader::down(const Error& why) {
     return slot->link->connection() != nullptr;
   });
   if (any) return pump();
+  if (++downs_ >= tries_max) away_ = why;
   for (const auto& read : std::exchange(waiting_, {})) {
     // The first loss is repaired in an instant; a server that does not come back is told.
-    if (++read->tries < tries_max) {
+    if (++read->tries < tries_max && !away_) {
       waiting_.push_back(read);
     } else {
       read->fail(why);

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace cofounder {
@@ -19,7 +20,8 @@ struct PostgresRead {
 };
 
 // Asks over connections of its own, each opened when there is more to ask than the others carry.  A
-// broken connection's questions go to the next one.
+// broken connection's questions go to the next one.  While the server is away (some attempts in a row
+// have failed) each question is answered so at once, for who asks may have several.
 class PostgresReader {
  public:
   PostgresReader(Loop& loop, const PostgresOptions& options, const PostgresDialect& dialect,
@@ -43,7 +45,14 @@ class PostgresReader {
   void answered(Slot& slot, const std::shared_ptr<PostgresRead>& read, PostgresAnswer answer);
   void down(const Error& why);
 
+  void went_up();
+  void fail_soon(PostgresRead read);
+
+  Loop& loop_;
   const PostgresDialect& dialect_;
+  std::shared_ptr<PostgresReader*> self_ = std::make_shared<PostgresReader*>(this);
+  int downs_ = 0;              // in a row
+  std::optional<Error> away_;  // why
   std::vector<std::unique_ptr<Slot>> slots_;
   std::deque<std::shared_ptr<PostgresRead>> waiting_;
   std::size_t under_way_ = 0;

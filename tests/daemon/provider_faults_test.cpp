@@ -96,7 +96,13 @@ TEST_P(ProviderFaults, IsOneTypedErrorAtEachOperation) {
   if (GetParam().name == "SlowDrip") timeout = "5s";
   const auto rss = daemon.rss_kib();
   for (const auto& all : {answers(), uploads(), logins()}) run(all);
-  EXPECT_LT(daemon.rss_kib() - rss, 200 * 1024) << GetParam().name;
+  // The sanitizers keep freed memory for a while.
+#ifdef COFOUNDER_IS_RELEASE
+  constexpr auto grown_most = 200 * 1024;
+#else
+  constexpr auto grown_most = 600 * 1024;
+#endif
+  EXPECT_LT(daemon.rss_kib() - rss, grown_most) << GetParam().name;
   EXPECT_TRUE(daemon.child().runs());
   // Nothing of it stays behind.
   timeout = "20s";

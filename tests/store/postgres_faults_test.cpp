@@ -197,6 +197,15 @@ TEST_F(PostgresFaults, AServerThatIsAwayIsSaidToBe) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, "store_unavailable");
   EXPECT_TRUE(refused.error().retryable);
+  // Who asks for one figure after the other does not wait for each as long as for the first.
+  EXPECT_FALSE(driver.ask<std::optional<TaskRecord>>(
+      [&](auto done) { driver.tasks().get(before, std::move(done)); }));
+  const auto asked = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(driver.ask<std::optional<TaskRecord>>(
+        [&](auto done) { driver.tasks().get(before, std::move(done)); }));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - asked, milliseconds{2'000});
   std::vector<Verdict> verdicts{
       verdict_of(claim, Outcome::Kind::succeeded, TaskState::succeeded, loop.clock().now())};
   EXPECT_FALSE(driver.finish(verdicts));
