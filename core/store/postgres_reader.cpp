@@ -38,6 +38,14 @@ void PostgresReader::stop() {
   away_.reset();
 }
 
+void PostgresReader::hurry() {
+  if (!std::exchange(away_, std::nullopt)) return;
+  downs_ = 0;
+  for (const auto& slot : slots_) {
+    if (slot->begun && slot->link->connection() == nullptr) slot->link->restart(true);
+  }
+}
+
 void PostgresReader::went_up() {
   downs_ = 0;
   away_.reset();

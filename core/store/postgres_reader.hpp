@@ -32,6 +32,8 @@ class PostgresReader {
   bool is_idle() const noexcept { return under_way_ == 0 && waiting_.empty(); }
   UniqueFunction<void()> on_idle;  // after the last answer
   void stop();
+  // The server is there: do not wait for the time of the next attempt.
+  void hurry();
 
  private:
   struct Slot {

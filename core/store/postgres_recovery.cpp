@@ -178,6 +178,7 @@ void PostgresWriter::go_on() {
   lease_.server_is_back();
   if (was_away) {
     log::info("store: PostgreSQL can be used again");
+    reader_.hurry();
     post([this] { front_->listener.on_availability(true, Error{}); });
   }
   look_ = true;
