@@ -11,6 +11,7 @@ import time
 from goals import below, ratio_at_least, ratio_at_most
 
 HERE = pathlib.Path(__file__).resolve().parent
+PYTHON = "/usr/bin/python3"  # whose packages are Debian's
 TARGETS = ["cofounderd", "plugin_huggingface", "huggingface_simulator", "bench_streams", "bench_streams_curl"]
 
 
@@ -37,7 +38,7 @@ class Simulator:
                             f"tokens={tokens}")
 
     def python(self, library, streams, tokens):
-        return self.figures(sys.executable, HERE / f"streams_{library}.py", self.port, streams, tokens)
+        return self.figures(PYTHON, HERE / f"streams_{library}.py", self.port, streams, tokens)
 
     def figures(self, *words):
         # The daemon's files belong on the disk of the checkout, as all that is measured.
@@ -83,7 +84,7 @@ def measure(result, count, scale, programs, folder):
 def rows(table, r):
     paced, full, curl = r["paced"], r["full"], r["full_curl"]
     table.add(f"{paced['streams']:,.0f} chats, {paced['tokens']:.0f} tokens 50 ms apart", paced["wall_s"], "s",
-             ratio_at_most(1.15), paced["ideal_s"], "s ideal")
+              ratio_at_most(1.15), paced["ideal_s"], "s ideal")
     table.add("... peak memory of the daemon", paced["peak_mb"], "MB", below(150, "MB"))
     table.add("... first token to its progress event, p99", paced["first_token_p99_ms"], "ms", below(50, "ms"))
     table.add("... first token to its progress event, p50", paced["first_token_p50_ms"], "ms")
@@ -94,12 +95,12 @@ def rows(table, r):
         table.add(f"... by Python {library}, memory", other["peak_mb"], "MB")
         table.add(f"... by Python {library}, first token p99", other["first_token_p99_ms"], "ms")
     table.add(f"{full['streams']:.0f} chats without pauses", full["tokens_per_s"], "tokens/s", ratio_at_least(0.4),
-             curl["tokens_per_s"], "tokens/s libcurl alone")
+              curl["tokens_per_s"], "tokens/s libcurl alone")
     table.add("... with a client that follows the events", r["full_watched"]["tokens_per_s"], "tokens/s", None,
-             curl["tokens_per_s"], "tokens/s libcurl alone")
+              curl["tokens_per_s"], "tokens/s libcurl alone")
     table.add("... CPU of the daemon per token", full["cpu_us_per_token"], "us", None, curl["cpu_us_per_token"],
-             "us libcurl alone")
+              "us libcurl alone")
     table.add("... peak memory of the daemon", full["peak_mb"], "MB", None, curl["peak_mb"], "MB libcurl alone")
     for library in ("httpx", "aiohttp"):
         table.add(f"... by Python {library}", r[f"full_{library}"]["tokens_per_s"], "tokens/s", None,
-                 curl["tokens_per_s"], "tokens/s libcurl alone")
+                  curl["tokens_per_s"], "tokens/s libcurl alone")
