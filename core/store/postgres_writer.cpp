@@ -95,8 +95,10 @@ void PostgresWriter::read(PostgresRead read) {
     const Error why = is_closing_ ? store_closed() : refusal_;
     return post([read = std::make_shared<PostgresRead>(std::move(read)), why] { read->fail(why); });
   }
-  // With nothing to be written before it, it need not wait.
-  if (waiting_.empty() && !round_ && alone_.empty() && state_ != State::opening) {
+  // With nothing to be written before it, it need not wait; nor must it while the server is away, for a
+  // round of which nobody knows whether it was written.
+  const bool is_first = waiting_.empty() && !round_ && alone_.empty() && state_ != State::opening;
+  if (is_first || state_ == State::away) {
     return reader_.read(std::move(read));
   }
   waiting_.emplace_back(std::move(read));

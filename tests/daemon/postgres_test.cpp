@@ -85,7 +85,7 @@ TEST_F(PostgresDaemon, AServerThatGoesAwayIsSaidAndServiceResumesByItself) {
   EXPECT_EQ(daemon.get("/v1/health").status, 503);
   EXPECT_EQ(daemon.get("/v1/status").status, 200);
   const auto summary = daemon.get("/v1/metrics/summary");
-  EXPECT_EQ(summary.status, 200) << summary.body;
+  ASSERT_EQ(summary.status, 200) << summary.body;
   const json::Document figures = parse(summary.body);
   for (const char* figure : {"total_tasks", "completed_tasks", "failed_tasks", "pending_tasks"}) {
     EXPECT_TRUE(figures.root().find(figure).is_null()) << figure << ": " << summary.body;

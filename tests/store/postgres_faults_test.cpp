@@ -237,6 +237,9 @@ TEST_F(PostgresFaults, ADoubtThatLastsIsSaidAndIsSolvedLater) {
   driver.until([&] { return answer.has_value(); });
   ASSERT_FALSE(*answer);
   EXPECT_EQ(answer->error().code, "store_unavailable");
+  // Nor is who only asks kept waiting for the end of the doubt.
+  EXPECT_FALSE(driver.ask<std::optional<TaskRecord>>(
+      [&](auto done) { driver.tasks().get(claim.key.task, std::move(done)); }));
   proxy.set_away(false);
   driver.until([&] { return driver.available; });
   // Asked again, the verdict is taken for what it is: ours, and done.
