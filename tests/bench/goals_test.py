@@ -26,7 +26,7 @@ AT_THE_BOUNDS = {
     "e2e": {"per_second": 30000, "cpu_ms_per_1000": 40},
     "submit_1": {"per_second": 3000}, "submit_64": {"per_second": 25000}, "submit_1000": {"per_second": 100000},
     "health": {"per_second": 40000}, "status": {"per_second": 40000, "p99_us": 900},
-    "idle": {"start_p50_us": 600, "start_p99_us": 1200}, "timers": {"late_p99_us": 5000},
+    "idle": {"start_p50_us": 600, "start_p99_us": 1200, "floor_p50_us": 300, "floor_p99_us": 900}, "timers": {"late_p99_us": 5000},
     "many": {"seconds": 2.99, "kb_each": 60}, "ready_ms": 39.9, "rss_kb": 19999,
     "stuck": {"beside": 9000, "without": 10000},
     "calls": {"in_process": {"floor_us": 10, "one_us": 13, "many_us": 4.9},
