@@ -8,6 +8,7 @@
 #include "core/ctl/wait.hpp"
 
 #include <ostream>
+#include <utility>
 
 namespace cofounder::ctl {
 namespace {
@@ -145,9 +146,7 @@ int completion(Session& session, const Given& given) {
   return exit_code::ok;
 }
 
-}  // namespace
-
-std::vector<Command> daemon_commands() {
+std::vector<Command> running_commands() {
   return {
       {"status",
        "show the daemon, its store, queues and plugins",
@@ -190,6 +189,11 @@ std::vector<Command> daemon_commands() {
        "With --wait the exit code is 6 when the time was over first.\n"
        "Examples:\n  cofounderctl drain --wait=5min\n  cofounderctl drain --end",
        drain},
+  };
+}
+
+std::vector<Command> config_commands() {
+  return {
       {"config", "look at, check and reload the configuration", {}, {}, "", nullptr},
       {"config show",
        "show the configuration that is in use, without secrets",
@@ -210,6 +214,11 @@ std::vector<Command> daemon_commands() {
        {},
        "Nothing changes when something is wrong in it.\nExample:\n  cofounderctl config reload",
        config_reload},
+  };
+}
+
+std::vector<Command> program_commands() {
+  return {
       {"version",
        "show the versions of this program and of the daemon",
        {},
@@ -223,6 +232,16 @@ std::vector<Command> daemon_commands() {
        "Example:\n  cofounderctl completion bash > /etc/bash_completion.d/cofounderctl",
        completion},
   };
+}
+
+}  // namespace
+
+std::vector<Command> daemon_commands() {
+  std::vector<Command> all = running_commands();
+  for (auto* group : {config_commands, program_commands}) {
+    for (Command& command : group()) all.push_back(std::move(command));
+  }
+  return all;
 }
 
 }  // namespace cofounder::ctl
