@@ -34,7 +34,7 @@ std::string lower(std::string_view text) {
 
 std::uint64_t size_of(const BodyPart& part) noexcept {
   if (const auto* text = std::get_if<std::string>(&part)) return text->size();
-  return std::get<FileRange>(part).size;
+  return std::get_if<FileRange>(&part)->size;
 }
 
 // Reads ahead, so that the loop does not wait for a disk when the bytes are needed.

@@ -78,6 +78,7 @@ bool PostgresClaims::Room::is_open(const std::string& plugin, const std::string&
 void PostgresClaims::Room::hold(PostgresTrip& trip, const PostgresDialect& dialect,
                                 const std::string& schema) const {
   std::vector<std::string> queues;
+  queues.reserve(shared_.size());
   for (const auto& [queue, most] : shared_) queues.push_back(queue);
   PostgresParams params;
   params.add(schema).add(queues);

@@ -20,7 +20,7 @@ constexpr std::uint64_t stream_bytes_max = 64u << 20;
 // How a completion came out; the usage is known of some that failed, too.
 struct Outcome {
   Outcome(sdk::Result<Completion> its_completion, std::optional<Usage> its_usage)
-      : completion{std::move(its_completion)}, usage{std::move(its_usage)} {}
+      : completion{std::move(its_completion)}, usage{its_usage} {}
   sdk::Result<Completion> completion;
   std::optional<Usage> usage;
 };
@@ -33,7 +33,7 @@ Outcome read_whole(Kind kind, const sdk::HttpResponse& response) {
   if (json->is_object()) {
     if (auto read = read_usage(*json)) usage = *read;
   }
-  return {std::move(completion), std::move(usage)};
+  return {std::move(completion), usage};
 }
 
 // Reads a stream to its end and shows what comes.
